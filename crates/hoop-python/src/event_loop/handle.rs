@@ -1,0 +1,328 @@
+//! Handles: one scheduled callback each, cancellable until it runs.
+
+use pyo3::basic::CompareOp;
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+use std::sync::Arc;
+
+use hoop_sched::Cancellable;
+
+use super::state::LoopState;
+use crate::gil_cell::GilCell;
+use crate::imports::Imports;
+
+/// Positional arguments of a callback. C tasks pass none or one, which then cost no tuple.
+#[derive(Debug)]
+pub enum Arguments {
+    None,
+    One(Py<PyAny>),
+    Many(Py<PyTuple>),
+}
+
+impl Arguments {
+    pub fn from_tuple(args: &Bound<'_, PyTuple>) -> Self {
+        match args.len() {
+            0 => Self::None,
+            1 => args.get_item(0).map_or_else(|_| Self::None, |only| Self::One(only.unbind())),
+            _ => Self::Many(args.clone().unbind()),
+        }
+    }
+
+    fn to_tuple(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        Ok(match self {
+            Self::None => PyTuple::empty(py).unbind(),
+            Self::One(only) => PyTuple::new(py, [only])?.unbind(),
+            Self::Many(all) => all.clone_ref(py),
+        })
+    }
+}
+
+/// What a handle runs, and in which context.
+#[derive(Debug)]
+pub struct Call {
+    pub callback: Py<PyAny>,
+    pub arguments: Arguments,
+    pub context: Py<PyAny>,
+}
+
+impl Call {
+    /// Calls the callback inside its context.
+    #[inline]
+    pub fn invoke(&self, py: Python<'_>) -> PyResult<()> {
+        in_context(py, &self.context, || {
+            let callback = self.callback.as_ptr();
+            // SAFETY: the GIL is held (`py`); every pointer is owned by `self`, which outlives the
+            // call; the calls return a new reference or null with an exception set.
+            let result = unsafe {
+                match &self.arguments {
+                    Arguments::None => ffi::PyObject_CallNoArgs(callback),
+                    Arguments::One(only) => ffi::PyObject_CallOneArg(callback, only.as_ptr()),
+                    Arguments::Many(all) => ffi::PyObject_Call(callback, all.as_ptr(), std::ptr::null_mut()),
+                }
+            };
+            if result.is_null() {
+                return Err(PyErr::fetch(py));
+            }
+            // SAFETY: `result` is a new reference that nobody else owns.
+            unsafe { ffi::Py_DECREF(result) };
+            Ok(())
+        })
+    }
+
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self {
+            callback: self.callback.clone_ref(py),
+            arguments: match &self.arguments {
+                Arguments::None => Arguments::None,
+                Arguments::One(only) => Arguments::One(only.clone_ref(py)),
+                Arguments::Many(all) => Arguments::Many(all.clone_ref(py)),
+            },
+            context: self.context.clone_ref(py),
+        }
+    }
+}
+
+/// Runs `work` with `context` entered (PEP 567), and leaves it whatever happens.
+#[inline]
+pub fn in_context<T>(py: Python<'_>, context: &Py<PyAny>, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    // SAFETY: the GIL is held and `context` is a live object; a wrong type is an error, not a crash.
+    if unsafe { ffi::PyContext_Enter(context.as_ptr()) } < 0 {
+        return Err(PyErr::fetch(py));
+    }
+    let result = work();
+    // SAFETY: as above; no exception is set, for `work` fetched its own.
+    if unsafe { ffi::PyContext_Exit(context.as_ptr()) } < 0 {
+        return Err(PyErr::fetch(py));
+    }
+    result
+}
+
+/// A copy of the current context, which asyncio takes whenever the caller names none.
+#[inline]
+pub fn current_context(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    // SAFETY: the GIL is held; the call returns a new reference or null with an exception set.
+    Ok(unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyContext_CopyCurrent()) }?.unbind())
+}
+
+/// Whether an exception must leave `run_forever` instead of going to the exception handler.
+pub fn leaves_the_loop(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py)
+}
+
+/// A callback scheduled by `call_soon` or `add_reader`.
+///
+/// What it runs is dropped once it has run or was cancelled, so a handle that its own callback
+/// refers to is no reference cycle.
+#[pyclass(frozen, subclass, weakref, freelist = 512, module = "hoopsnake", name = "Handle")]
+#[derive(Debug)]
+pub struct Handle {
+    call: GilCell<Option<Call>>,
+    cancelled: GilCell<bool>,
+    repeats: bool,
+}
+
+impl Handle {
+    #[inline]
+    pub fn new(call: Call) -> Self {
+        Self { call: GilCell::new(Some(call)), cancelled: GilCell::new(false), repeats: false }
+    }
+
+    /// A handle that may run many times, for file descriptors.
+    pub fn repeating(call: Call) -> Self {
+        Self { repeats: true, ..Self::new(call) }
+    }
+
+    pub fn is_cancelled(&self, py: Python<'_>) -> bool {
+        self.cancelled.get(py)
+    }
+
+    /// Marks the handle as cancelled and drops what it would have run; says whether that was news.
+    pub fn cancel_now(&self, py: Python<'_>) -> bool {
+        let news = !self.cancelled.get(py);
+        self.cancelled.set(py, true);
+        drop(self.call.take(py));
+        news
+    }
+
+    /// Runs the callback. `Err` is an exception that must leave the loop (SystemExit,
+    /// KeyboardInterrupt); every other goes to the loop's exception handler.
+    #[inline]
+    pub fn run(slf: &Bound<'_, Self>, state: &LoopState) -> PyResult<()> {
+        let py = slf.py();
+        let this = slf.get();
+        let call = if this.repeats {
+            this.call.borrow(py).as_ref().map(|call| call.clone_ref(py))
+        } else {
+            this.call.take(py)
+        };
+        let Some(call) = call else { return Ok(()) };
+        match call.invoke(py) {
+            Ok(()) => Ok(()),
+            Err(error) => Self::failed(slf, state, call, error),
+        }
+    }
+
+    #[cold]
+    fn failed(slf: &Bound<'_, Self>, state: &LoopState, call: Call, error: PyErr) -> PyResult<()> {
+        let py = slf.py();
+        if leaves_the_loop(py, &error) {
+            return Err(error);
+        }
+        let described = Imports::get(py)?
+            .format_callback_source
+            .call1(py, (&call.callback, call.arguments.to_tuple(py)?))
+            .map_or_else(|_| "a callback that cannot be described".to_owned(), |text| text.to_string());
+        let this = slf.get();
+        if !this.repeats {
+            // The exception handler prints the handle: it should still name the callback.
+            this.call.replace(py, Some(call));
+        }
+        let context = PyDict::new(py);
+        context.set_item("handle", slf)?;
+        let outcome =
+            state.report_exception(py, &format!("Exception in callback {described}"), error, Some(&context));
+        if !this.repeats {
+            drop(this.call.take(py));
+        }
+        outcome
+    }
+
+    fn describe(&self, py: Python<'_>, class_name: &str, when: Option<f64>) -> PyResult<String> {
+        let mut text = format!("<{class_name}");
+        if self.cancelled.get(py) {
+            text.push_str(" cancelled");
+        }
+        if let Some(when) = when {
+            text.push_str(&format!(" when={when}"));
+        }
+        let call = self.call.borrow(py).as_ref().map(|call| call.clone_ref(py));
+        if let Some(call) = call {
+            let source = Imports::get(py)?
+                .format_callback_source
+                .call1(py, (&call.callback, call.arguments.to_tuple(py)?))?;
+            text.push_str(&format!(" {source}"));
+        }
+        text.push('>');
+        Ok(text)
+    }
+}
+
+#[pymethods]
+impl Handle {
+    /// Cancels the callback; harmless when it has run or was cancelled already.
+    fn cancel(&self, py: Python<'_>) {
+        self.cancel_now(py);
+    }
+
+    /// Whether the callback was cancelled.
+    fn cancelled(&self, py: Python<'_>) -> bool {
+        self.cancelled.get(py)
+    }
+
+    /// The context the callback runs in; None once it has run or was cancelled.
+    fn get_context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.call.borrow(py).as_ref().map(|call| call.context.clone_ref(py))
+    }
+
+    #[getter]
+    fn _cancelled(&self, py: Python<'_>) -> bool {
+        self.cancelled.get(py)
+    }
+
+    #[getter]
+    fn _callback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.call.borrow(py).as_ref().map(|call| call.callback.clone_ref(py))
+    }
+
+    #[getter]
+    fn _args(&self, py: Python<'_>) -> PyResult<Option<Py<PyTuple>>> {
+        self.call.borrow(py).as_ref().map(|call| call.arguments.to_tuple(py)).transpose()
+    }
+
+    /// `isinstance(handle, asyncio.Handle)` holds, though a native class cannot inherit from it.
+    #[getter]
+    fn __class__(slf: &Bound<'_, Self>) -> PyResult<Py<PyType>> {
+        Ok(Imports::get(slf.py())?.asyncio_handle.clone_ref(slf.py()))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        self.describe(py, "Handle", None)
+    }
+}
+
+/// A callback scheduled by `call_later` or `call_at`.
+#[pyclass(frozen, extends = Handle, weakref, freelist = 512, module = "hoopsnake", name = "TimerHandle")]
+#[derive(Debug)]
+pub struct TimerHandle {
+    when: f64,
+    /// Whether the timer is in the heap, so that cancelling it must be counted there.
+    scheduled: GilCell<bool>,
+    state: Arc<LoopState>,
+}
+
+impl TimerHandle {
+    pub fn create(py: Python<'_>, call: Call, when: f64, state: &Arc<LoopState>) -> PyResult<Py<Self>> {
+        let own = Self { when, scheduled: GilCell::new(true), state: state.clone() };
+        Py::new(py, PyClassInitializer::from(Handle::new(call)).add_subclass(own))
+    }
+
+    pub fn left_the_heap(&self, py: Python<'_>) {
+        self.scheduled.set(py, false);
+    }
+}
+
+#[pymethods]
+impl TimerHandle {
+    /// The loop time at which the callback is due, in seconds.
+    fn when(&self) -> f64 {
+        self.when
+    }
+
+    #[getter]
+    fn _when(&self) -> f64 {
+        self.when
+    }
+
+    /// Cancels the callback; harmless when it has run or was cancelled already.
+    fn cancel(slf: &Bound<'_, Self>) {
+        let py = slf.py();
+        if slf.as_super().get().cancel_now(py) && slf.get().scheduled.get(py) {
+            slf.get().state.timer_cancelled(py);
+        }
+    }
+
+    #[getter]
+    fn __class__(slf: &Bound<'_, Self>) -> PyResult<Py<PyType>> {
+        Ok(Imports::get(slf.py())?.asyncio_timer_handle.clone_ref(slf.py()))
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        slf.as_super().get().describe(slf.py(), "TimerHandle", Some(slf.get().when))
+    }
+
+    fn __richcmp__(slf: &Bound<'_, Self>, other: &Bound<'_, Self>, op: CompareOp) -> bool {
+        let (ours, theirs) = (slf.get().when, other.get().when);
+        match op {
+            CompareOp::Eq => slf.is(other),
+            CompareOp::Ne => !slf.is(other),
+            _ => op.matches(ours.total_cmp(&theirs)),
+        }
+    }
+
+    fn __hash__(&self) -> u64 {
+        self.when.to_bits()
+    }
+}
+
+/// A timer in the heap: what [`hoop_sched::TimerHeap`] asks about it is answered under the GIL.
+#[derive(Debug)]
+pub struct QueuedTimer(pub Py<TimerHandle>);
+
+impl Cancellable for QueuedTimer {
+    fn is_cancelled(&self) -> bool {
+        Python::attach(|py| self.0.bind(py).as_super().get().is_cancelled(py))
+    }
+}

@@ -1,0 +1,384 @@
+//! The event loop: asyncio's scheduling calls over a tokio current-thread runtime.
+
+pub mod handle;
+mod pending_tasks;
+mod pump;
+mod readers;
+pub mod runtime;
+pub mod state;
+pub mod transport;
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use tokio::runtime::Runtime;
+
+use self::handle::{Arguments, Call, Handle, current_context};
+use self::pending_tasks::{PendingTasks, sweep};
+use self::readers::{Direction, Readers};
+use self::state::LoopState;
+use crate::errors::{internal, loop_is_closed, os_error};
+use crate::gil_cell::GilCell;
+use crate::imports::Imports;
+
+/// The native half of `hoopsnake.EventLoop`: scheduling, timers, readiness, tasks.
+///
+/// Everything may be called under the GIL from any thread, but only the thread that runs the loop
+/// may call what asyncio does not call thread-safe.
+#[pyclass(frozen, subclass, module = "hoopsnake._native", name = "LoopCore")]
+pub struct LoopCore {
+    pub state: Arc<LoopState>,
+    runtime: GilCell<Option<Arc<Runtime>>>,
+    readers: GilCell<Option<Arc<Readers>>>,
+    pending_tasks: GilCell<PendingTasks>,
+    task_factory: GilCell<Option<Py<PyAny>>>,
+    debug: GilCell<bool>,
+}
+
+impl LoopCore {
+    fn check_open(&self, py: Python<'_>) -> PyResult<()> {
+        if self.runtime.borrow(py).is_none() {
+            return Err(loop_is_closed());
+        }
+        Ok(())
+    }
+
+    fn readers(&self, py: Python<'_>) -> PyResult<Arc<Readers>> {
+        self.check_open(py)?;
+        if let Some(readers) = &*self.readers.borrow(py) {
+            return Ok(readers.clone());
+        }
+        let readers = Readers::start(py, &self.state)?;
+        self.readers.replace(py, Some(readers.clone()));
+        Ok(readers)
+    }
+
+    /// A handle ready to be queued; in debug mode it wraps asyncio's own, which remembers where it
+    /// was made and measures how long it runs.
+    fn new_call(
+        slf: &Bound<'_, Self>,
+        callback: Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Call> {
+        let py = slf.py();
+        let context = match context {
+            Some(context) if !context.is_none(py) => context,
+            _ => current_context(py)?,
+        };
+        Ok(Call { callback: callback.unbind(), arguments: Arguments::from_tuple(args), context })
+    }
+
+    fn queue_soon(
+        slf: &Bound<'_, Self>,
+        method: &str,
+        callback: Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        this.check_open(py)?;
+        if this.debug.get(py) {
+            let checked = Imports::get(py)?.debug_handle.call1(py, (slf, method, callback, args, context))?;
+            let (shown, runner): (Py<PyAny>, Bound<'_, PyAny>) = checked.extract(py)?;
+            let call = Self::new_call(slf, runner, &PyTuple::empty(py), None)?;
+            this.state.push_ready(py, Py::new(py, Handle::new(call))?);
+            return Ok(shown);
+        }
+        let handle = Py::new(py, Handle::new(Self::new_call(slf, callback, args, context)?))?;
+        this.state.push_ready(py, handle.clone_ref(py));
+        Ok(handle.into_any())
+    }
+
+    fn queue_at(
+        slf: &Bound<'_, Self>,
+        when: f64,
+        callback: Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        this.check_open(py)?;
+        if this.debug.get(py) {
+            let checked =
+                Imports::get(py)?.debug_timer_handle.call1(py, (slf, when, callback, args, context))?;
+            let (shown, runner): (Py<PyAny>, Bound<'_, PyAny>) = checked.extract(py)?;
+            let call = Self::new_call(slf, runner, &PyTuple::empty(py), None)?;
+            this.state.call_at(py, when, call)?;
+            return Ok(shown);
+        }
+        let call = Self::new_call(slf, callback, args, context)?;
+        Ok(this.state.call_at(py, when, call)?.into_any())
+    }
+
+    fn watch(
+        slf: &Bound<'_, Self>,
+        fd: RawFd,
+        direction: Direction,
+        callback: Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+    ) -> PyResult<Py<Handle>> {
+        let py = slf.py();
+        let readers = slf.get().readers(py)?;
+        let handle = Py::new(py, Handle::repeating(Self::new_call(slf, callback, args, None)?))?;
+        readers.add(py, fd, direction, handle.clone_ref(py))?;
+        Ok(handle)
+    }
+
+    fn unwatch(&self, py: Python<'_>, fd: RawFd, direction: Direction) -> bool {
+        let readers = self.readers.borrow(py).clone();
+        readers.is_some_and(|readers| readers.remove(py, fd, direction))
+    }
+
+    fn hold_coroutine(&self, py: Python<'_>, coroutine: Py<PyAny>) {
+        let due = self.pending_tasks.borrow_mut(py).hold(coroutine);
+        if due {
+            let held = self.pending_tasks.borrow_mut(py).take();
+            let pending = sweep(py, held);
+            self.pending_tasks.borrow_mut(py).put_back(pending);
+        }
+    }
+}
+
+#[pymethods]
+impl LoopCore {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let runtime = runtime::build().map_err(|error| os_error(&error))?;
+        Ok(Self {
+            state: Arc::new(LoopState::new(runtime.handle().clone())),
+            runtime: GilCell::new(Some(Arc::new(runtime))),
+            readers: GilCell::default(),
+            pending_tasks: GilCell::default(),
+            task_factory: GilCell::default(),
+            debug: GilCell::new(false),
+        })
+    }
+
+    /// Drives the loop until `stop()`; raises what a callback raised to leave it.
+    fn _run(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(runtime) = this.runtime.borrow(py).clone() else { return Err(loop_is_closed()) };
+        if tokio::runtime::Handle::try_current().is_ok() {
+            return Err(PyRuntimeError::new_err(
+                "Cannot run the event loop while another loop is running in this thread",
+            ));
+        }
+        let state = &this.state;
+        state.started(py, slf.clone().into_any().unbind());
+        let stopped_beforehand = state.stopping.get(py);
+        let pump = runtime::spawn(runtime.handle(), pump::run(state.clone(), stopped_beforehand));
+        let ended = runtime.block_on(pump);
+        let fatal = state.stopped(py);
+        match (fatal, ended) {
+            (Some(fatal), _) => Err(fatal),
+            (None, Ok(())) => Ok(()),
+            (None, Err(error)) => Err(internal(&format!("the loop's task ended early: {error}"))),
+        }
+    }
+
+    /// Stops the loop after the turn that is running, or after one turn if none is.
+    fn stop(&self, py: Python<'_>) {
+        self.state.stopping.set(py, true);
+        self.state.wake(py);
+    }
+
+    /// Frees the runtime: tasks of the engine are dropped, descriptors forgotten.
+    fn _close(&self, py: Python<'_>) {
+        drop(self.readers.take(py));
+        let runtime = self.runtime.take(py);
+        let ready = self.state.ready.borrow_mut(py).take_all();
+        let timers = self.state.timers.borrow_mut(py).take_all();
+        let held = self.pending_tasks.borrow_mut(py).take();
+        drop((ready, timers, held));
+        if let Some(runtime) = runtime.and_then(Arc::into_inner) {
+            // Never blocks, so a loop may be closed from inside another one.
+            runtime.shutdown_background();
+        }
+    }
+
+    fn is_closed(&self, py: Python<'_>) -> bool {
+        self.runtime.borrow(py).is_none()
+    }
+
+    /// The loop's clock in seconds, that of time.monotonic().
+    fn time(&self) -> f64 {
+        LoopState::time()
+    }
+
+    fn get_debug(&self, py: Python<'_>) -> bool {
+        self.debug.get(py)
+    }
+
+    fn _set_debug(&self, py: Python<'_>, enabled: bool) {
+        self.debug.set(py, enabled);
+    }
+
+    #[pyo3(signature = (callback, *args, context=None))]
+    fn call_soon(
+        slf: &Bound<'_, Self>,
+        callback: Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        Self::queue_soon(slf, "call_soon", callback, args, context)
+    }
+
+    #[pyo3(signature = (callback, *args, context=None))]
+    fn call_soon_threadsafe(
+        slf: &Bound<'_, Self>,
+        callback: Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        // The GIL makes it safe, and waking tokio is safe from any thread.
+        Self::queue_soon(slf, "call_soon_threadsafe", callback, args, context)
+    }
+
+    #[pyo3(signature = (delay, callback, *args, context=None))]
+    fn call_later(
+        slf: &Bound<'_, Self>,
+        delay: &Bound<'_, PyAny>,
+        callback: Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        if delay.is_none() {
+            return Err(PyTypeError::new_err("delay must not be None"));
+        }
+        let when = LoopState::time() + delay.extract::<f64>()?;
+        Self::queue_at(slf, when, callback, args, context)
+    }
+
+    #[pyo3(signature = (when, callback, *args, context=None))]
+    fn call_at(
+        slf: &Bound<'_, Self>,
+        when: &Bound<'_, PyAny>,
+        callback: Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        if when.is_none() {
+            return Err(PyTypeError::new_err("when cannot be None"));
+        }
+        Self::queue_at(slf, when.extract()?, callback, args, context)
+    }
+
+    /// asyncio's own TimerHandle, used in debug mode, reports its cancellation here.
+    fn _timer_handle_cancelled(&self, _handle: &Bound<'_, PyAny>) {}
+
+    fn create_future(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let keywords = PyDict::new(py);
+        keywords.set_item(intern!(py, "loop"), slf)?;
+        Imports::get(py)?.asyncio_future.call(py, (), Some(&keywords))
+    }
+
+    #[pyo3(signature = (coro, **keywords))]
+    fn create_task(
+        slf: &Bound<'_, Self>,
+        coro: Bound<'_, PyAny>,
+        keywords: Option<Bound<'_, PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        this.check_open(py)?;
+        let factory = this.task_factory.borrow(py).as_ref().map(|factory| factory.clone_ref(py));
+        this.hold_coroutine(py, coro.clone().unbind());
+        let keywords = keywords.unwrap_or_else(|| PyDict::new(py));
+        if let Some(factory) = factory {
+            return from_factory(slf, &factory, coro, &keywords);
+        }
+        keywords.set_item(intern!(py, "loop"), slf)?;
+        let task = Imports::get(py)?.asyncio_task.call(py, (coro,), Some(&keywords))?;
+        if this.debug.get(py) {
+            // The first frame of the source traceback is asyncio's own business.
+            let traceback = task.bind(py).getattr_opt("_source_traceback")?;
+            if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none()) {
+                traceback.del_item(-1)?;
+            }
+        }
+        Ok(task)
+    }
+
+    fn set_task_factory(&self, py: Python<'_>, factory: Bound<'_, PyAny>) -> PyResult<()> {
+        let factory = if factory.is_none() {
+            None
+        } else if factory.is_callable() {
+            Some(factory.unbind())
+        } else {
+            return Err(PyTypeError::new_err("task factory must be a callable or None"));
+        };
+        drop(self.task_factory.replace(py, factory));
+        Ok(())
+    }
+
+    fn get_task_factory(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.task_factory.borrow(py).as_ref().map(|factory| factory.clone_ref(py))
+    }
+
+    #[pyo3(signature = (fd, callback, *args))]
+    fn _add_reader(
+        slf: &Bound<'_, Self>,
+        fd: &Bound<'_, PyAny>,
+        callback: Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+    ) -> PyResult<Py<Handle>> {
+        Self::watch(slf, file_descriptor(fd)?, Direction::Read, callback, args)
+    }
+
+    #[pyo3(signature = (fd, callback, *args))]
+    fn _add_writer(
+        slf: &Bound<'_, Self>,
+        fd: &Bound<'_, PyAny>,
+        callback: Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+    ) -> PyResult<Py<Handle>> {
+        Self::watch(slf, file_descriptor(fd)?, Direction::Write, callback, args)
+    }
+
+    fn _remove_reader(&self, py: Python<'_>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.unwatch(py, file_descriptor(fd)?, Direction::Read))
+    }
+
+    fn _remove_writer(&self, py: Python<'_>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.unwatch(py, file_descriptor(fd)?, Direction::Write))
+    }
+}
+
+/// Calls a task factory as asyncio does: the name is set afterwards, the context passed if given.
+fn from_factory(
+    slf: &Bound<'_, LoopCore>,
+    factory: &Py<PyAny>,
+    coro: Bound<'_, PyAny>,
+    keywords: &Bound<'_, PyDict>,
+) -> PyResult<Py<PyAny>> {
+    let py = slf.py();
+    if py.version_info() >= (3, 14) {
+        return factory.call(py, (slf, coro), Some(keywords));
+    }
+    let name = keywords.get_item("name")?;
+    for optional in ["name", "context"] {
+        let given = keywords.get_item(optional)?;
+        if given.is_some_and(|value| optional == "name" || value.is_none()) {
+            keywords.del_item(optional)?;
+        }
+    }
+    let task = factory.call(py, (slf, coro), Some(keywords))?;
+    if let Some(name) = name.filter(|name| !name.is_none()) {
+        task.call_method1(py, "set_name", (name,))?;
+    }
+    Ok(task)
+}
+
+/// The number behind an int or an object with `fileno()`.
+fn file_descriptor(fd: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    if let Ok(number) = fd.extract() {
+        return Ok(number);
+    }
+    fd.call_method0("fileno")?.extract()
+}

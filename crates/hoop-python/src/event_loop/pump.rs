@@ -1,0 +1,152 @@
+//! The pump: the tokio task that runs asyncio's callbacks, a turn at a time.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use tokio::time::{Instant, Sleep};
+
+use super::handle::Handle;
+use super::state::LoopState;
+
+/// Callbacks run before I/O gets its chance again: each look at the poller costs a system call.
+const CALLBACKS_BETWEEN_POLLS: usize = 256;
+/// Turns run before I/O gets its chance again, for chains of one callback a turn.
+const TURNS_BETWEEN_POLLS: usize = 64;
+/// After so long without parking, other threads get the GIL (CPython's switch interval).
+const GIL_SWITCH_SECONDS: f64 = 0.005;
+/// The longest sleep, as in asyncio; a deadline farther away is looked at again then.
+const LONGEST_SLEEP_SECONDS: f64 = 24.0 * 3600.0;
+
+/// Runs ready callbacks and due timers until the loop is told to stop.
+pub struct Pump {
+    state: Arc<LoopState>,
+    sleep: Pin<Box<Sleep>>,
+    /// The deadline that `sleep` is set to.
+    armed: Option<f64>,
+    gil_held_since: f64,
+}
+
+enum Turns {
+    Stopped,
+    MoreToRun,
+    Idle,
+}
+
+/// Runs the loop until it stops. A loop that was stopped beforehand polls I/O once and runs one turn.
+pub async fn run(state: Arc<LoopState>, stopped_beforehand: bool) {
+    if stopped_beforehand {
+        tokio::task::yield_now().await;
+    }
+    Pump {
+        state,
+        sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        armed: None,
+        gil_held_since: LoopState::time(),
+    }
+    .await;
+}
+
+impl Pump {
+    fn run_turns(&self, py: Python<'_>) -> Turns {
+        let state = &*self.state;
+        let mut callbacks = 0;
+        for _ in 0..TURNS_BETWEEN_POLLS {
+            if state.has_failed(py) {
+                return Turns::Stopped;
+            }
+            self.queue_due_timers(py);
+            callbacks += state.ready.borrow_mut(py).begin_turn();
+            loop {
+                let next = state.ready.borrow_mut(py).next_in_turn();
+                let Some(handle) = next else { break };
+                if let Err(fatal) = Handle::run(handle.bind(py), state) {
+                    state.fail(py, fatal);
+                    return Turns::Stopped;
+                }
+            }
+            state.turn_ended(py);
+            if state.stopping.get(py) {
+                return Turns::Stopped;
+            }
+            if state.ready.borrow(py).is_empty() {
+                return Turns::Idle;
+            }
+            if callbacks >= CALLBACKS_BETWEEN_POLLS {
+                break;
+            }
+        }
+        Turns::MoreToRun
+    }
+
+    fn queue_due_timers(&self, py: Python<'_>) {
+        if self.state.timers.borrow(py).is_empty() {
+            return;
+        }
+        let now = LoopState::time();
+        loop {
+            let due = self.state.timers.borrow_mut(py).pop_due(now);
+            let Some(timer) = due else { break };
+            timer.0.get().left_the_heap(py);
+            let handle = timer.0.into_bound(py).into_super().unbind();
+            self.state.ready.borrow_mut(py).push(handle);
+        }
+    }
+
+    /// Sleeps until the next timer; says whether one is due already.
+    fn wait_for_timer(&mut self, py: Python<'_>, cx: &mut Context<'_>) -> bool {
+        let Some(deadline) = self.state.timers.borrow(py).next_deadline() else {
+            return false;
+        };
+        if self.armed != Some(deadline) {
+            let seconds = (deadline - LoopState::time()).clamp(0.0, LONGEST_SLEEP_SECONDS);
+            // `clamp` lets a NaN through, and such a timer never fires.
+            let seconds = if seconds.is_nan() { LONGEST_SLEEP_SECONDS } else { seconds };
+            self.sleep.as_mut().reset(Instant::now() + Duration::from_secs_f64(seconds));
+            self.armed = Some(deadline);
+        }
+        if self.sleep.as_mut().poll(cx).is_ready() {
+            self.armed = None;
+            return true;
+        }
+        false
+    }
+
+    /// Lets other Python threads run if this one has kept the GIL for long.
+    fn share_gil(&mut self, py: Python<'_>) {
+        let now = LoopState::time();
+        if now - self.gil_held_since >= GIL_SWITCH_SECONDS {
+            py.detach(|| ());
+            self.gil_held_since = LoopState::time();
+        }
+    }
+}
+
+impl Future for Pump {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        Python::attach(|py| {
+            this.state.set_waker(py, cx.waker());
+            this.state.set_awake(py, true);
+            match this.run_turns(py) {
+                Turns::Stopped => return Poll::Ready(()),
+                Turns::Idle => {
+                    this.state.set_awake(py, false);
+                    if !this.wait_for_timer(py, cx) {
+                        return Poll::Pending;
+                    }
+                    this.state.set_awake(py, true);
+                }
+                Turns::MoreToRun => this.share_gil(py),
+            }
+            // Not `wake_by_ref`: a deferred wake-up comes after the poller was looked at.
+            let _ = pin!(tokio::task::yield_now()).poll(cx);
+            Poll::Pending
+        })
+    }
+}

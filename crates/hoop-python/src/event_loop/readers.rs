@@ -1,0 +1,159 @@
+//! `add_reader` and `add_writer`: level-triggered callbacks for file descriptors of the user's.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::task::Poll;
+
+use hoop_net::{LevelPoller, Readiness};
+use pyo3::prelude::*;
+
+use super::handle::Handle;
+use super::state::LoopState;
+use crate::errors::os_error;
+use crate::gil_cell::GilCell;
+
+/// Which way a callback waits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Read,
+    Write,
+}
+
+#[derive(Default)]
+struct Watched {
+    reader: Option<Py<Handle>>,
+    writer: Option<Py<Handle>>,
+}
+
+impl Watched {
+    fn slot(&mut self, direction: Direction) -> &mut Option<Py<Handle>> {
+        match direction {
+            Direction::Read => &mut self.reader,
+            Direction::Write => &mut self.writer,
+        }
+    }
+
+    fn interest(&self) -> Readiness {
+        Readiness { readable: self.reader.is_some(), writable: self.writer.is_some() }
+    }
+}
+
+/// The file descriptors that a loop watches for its user.
+pub struct Readers {
+    poller: LevelPoller,
+    watched: GilCell<HashMap<RawFd, Watched>>,
+}
+
+impl Readers {
+    /// Must be made inside the loop's runtime context.
+    pub fn start(py: Python<'_>, state: &Arc<LoopState>) -> PyResult<Arc<Self>> {
+        let _context = state.runtime().enter();
+        let poller = LevelPoller::new().map_err(|error| os_error(&error))?;
+        let readers = Arc::new(Self { poller, watched: GilCell::default() });
+        let (task_readers, task_state) = (readers.clone(), state.clone());
+        state.spawn(py, async move { task_readers.dispatch(&task_state).await });
+        Ok(readers)
+    }
+
+    /// Sets the callback of one direction, cancelling the one it takes the place of.
+    pub fn add(&self, py: Python<'_>, fd: RawFd, direction: Direction, handle: Py<Handle>) -> PyResult<()> {
+        let replaced = {
+            let mut watched = self.watched.borrow_mut(py);
+            let entry = watched.entry(fd).or_default();
+            let known = entry.interest();
+            let replaced = entry.slot(direction).replace(handle);
+            let wanted = entry.interest();
+            if wanted != known
+                && let Err(error) = self.poller.watch(fd, wanted)
+            {
+                *entry.slot(direction) = replaced;
+                if !known.any() {
+                    watched.remove(&fd);
+                }
+                return Err(os_error(&error));
+            }
+            replaced
+        };
+        if let Some(replaced) = replaced {
+            replaced.get().cancel_now(py);
+        }
+        Ok(())
+    }
+
+    /// Removes and cancels the callback of one direction; says whether there was one.
+    pub fn remove(&self, py: Python<'_>, fd: RawFd, direction: Direction) -> bool {
+        let removed = {
+            let mut watched = self.watched.borrow_mut(py);
+            let Some(entry) = watched.get_mut(&fd) else { return false };
+            let removed = entry.slot(direction).take();
+            let wanted = entry.interest();
+            if !wanted.any() {
+                watched.remove(&fd);
+            }
+            if removed.is_some() {
+                // A descriptor that was closed meanwhile has left the poller by itself.
+                let _ = self.poller.watch(fd, wanted);
+            }
+            removed
+        };
+        match removed {
+            Some(handle) => {
+                handle.get().cancel_now(py);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Queues the callbacks of whatever is ready, once a turn for as long as it stays ready.
+    async fn dispatch(&self, state: &Arc<LoopState>) {
+        let mut events = Vec::new();
+        while self.poller.wait(&mut events).await.is_ok() {
+            let queued = Python::attach(|py| {
+                let mut queued = false;
+                for (fd, ready) in events.drain(..) {
+                    queued |= self.queue(py, state, fd, ready);
+                }
+                queued
+            });
+            if queued {
+                end_of_turn(state).await;
+            } else {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    fn queue(&self, py: Python<'_>, state: &LoopState, fd: RawFd, ready: Readiness) -> bool {
+        let (reader, writer) = {
+            let watched = self.watched.borrow(py);
+            let Some(entry) = watched.get(&fd) else { return false };
+            (
+                entry.reader.as_ref().filter(|_| ready.readable).map(|handle| handle.clone_ref(py)),
+                entry.writer.as_ref().filter(|_| ready.writable).map(|handle| handle.clone_ref(py)),
+            )
+        };
+        let mut queued = false;
+        for handle in [reader, writer].into_iter().flatten() {
+            state.push_ready(py, handle);
+            queued = true;
+        }
+        queued
+    }
+}
+
+/// Waits until the pump has run the callbacks queued so far.
+async fn end_of_turn(state: &LoopState) {
+    let mut asked = false;
+    poll_fn(|cx| {
+        if asked {
+            return Poll::Ready(());
+        }
+        asked = true;
+        Python::attach(|py| state.wake_after_turn(py, cx.waker().clone()));
+        Poll::Pending
+    })
+    .await;
+}

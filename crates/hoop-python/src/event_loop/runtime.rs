@@ -1,0 +1,58 @@
+//! The tokio runtime under a loop: the GIL is held while anything runs and given up only to park.
+//!
+//! Access rules for the unsafe code here:
+//! 1. The runtime is driven only by `LoopCore::run`, which holds the GIL when it enters `block_on`.
+//! 2. The park hook saves the thread state and the unpark hook of the same thread restores it; no
+//!    code of ours runs in between, so every task is polled and dropped under the GIL.
+//! 3. Because of 2, futures that are not `Send` may be spawned: whichever thread runs the loop is
+//!    the only one that touches them, and the GIL orders the threads.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pyo3::ffi;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+thread_local! {
+    static PARKED_THREAD_STATE: Cell<*mut ffi::PyThreadState> = const { Cell::new(std::ptr::null_mut()) };
+}
+
+/// Builds the runtime of one event loop.
+pub fn build() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().on_thread_park(release_gil).on_thread_unpark(take_gil).build()
+}
+
+fn release_gil() {
+    // SAFETY: rule 1: this thread holds the GIL whenever its runtime is about to park.
+    PARKED_THREAD_STATE.set(unsafe { ffi::PyEval_SaveThread() });
+}
+
+fn take_gil() {
+    let state = PARKED_THREAD_STATE.replace(std::ptr::null_mut());
+    if !state.is_null() {
+        // SAFETY: rule 2: the pointer came from PyEval_SaveThread in this very thread.
+        unsafe { ffi::PyEval_RestoreThread(state) };
+    }
+}
+
+/// A future of the loop's thread, which tokio may treat as `Send` by rule 3.
+struct OnLoopThread<F>(F);
+
+// SAFETY: rule 3.
+unsafe impl<F> Send for OnLoopThread<F> {}
+
+impl<F: Future<Output = ()>> Future for OnLoopThread<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: structural pinning of the only field; it is never moved out.
+        unsafe { self.map_unchecked_mut(|this| &mut this.0) }.poll(cx)
+    }
+}
+
+/// Spawns a task on a loop's runtime; it runs when the loop does. The caller holds the GIL.
+pub fn spawn(handle: &Handle, future: impl Future<Output = ()> + 'static) -> tokio::task::JoinHandle<()> {
+    handle.spawn(OnLoopThread(future))
+}

@@ -1,0 +1,207 @@
+//! What a loop knows: ready callbacks, timers, and how to wake the task that runs them.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::task::Waker;
+
+use hoop_sched::{ReadyQueue, TimerHeap};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::handle::{Arguments, Call, Handle, QueuedTimer, TimerHandle, current_context, leaves_the_loop};
+use super::runtime;
+use crate::gil_cell::GilCell;
+
+/// asyncio's read size; one buffer serves all connections of a loop, as only one reads at a time.
+pub const READ_BUFFER: usize = 256 * 1024;
+
+/// The state that a loop shares with its handles, transports and servers.
+#[derive(Debug)]
+pub struct LoopState {
+    pub ready: GilCell<ReadyQueue<Py<Handle>>>,
+    pub timers: GilCell<TimerHeap<QueuedTimer>>,
+    pub read_buffer: GilCell<Vec<u8>>,
+    /// The pump's waker while the loop runs.
+    waker: GilCell<Option<Waker>>,
+    /// Whether the pump runs or is about to, so that a further wake-up would be a waste.
+    awake: GilCell<bool>,
+    pub stopping: GilCell<bool>,
+    /// What must leave `run_forever` (SystemExit, KeyboardInterrupt).
+    fatal: GilCell<Option<PyErr>>,
+    /// Wakers of tasks that wait for the end of the current turn.
+    after_turn: GilCell<Vec<Waker>>,
+    /// The Python loop object, held only while it runs: its exception handler is called through it.
+    python_loop: GilCell<Option<Py<PyAny>>>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl LoopState {
+    pub fn new(runtime: tokio::runtime::Handle) -> Self {
+        Self {
+            ready: GilCell::default(),
+            timers: GilCell::default(),
+            read_buffer: GilCell::default(),
+            waker: GilCell::default(),
+            awake: GilCell::new(false),
+            stopping: GilCell::new(false),
+            fatal: GilCell::default(),
+            after_turn: GilCell::default(),
+            python_loop: GilCell::default(),
+            runtime,
+        }
+    }
+
+    /// The loop's clock, that of `time.monotonic()`, in seconds.
+    #[inline]
+    pub fn time() -> f64 {
+        let now = clock_gettime(ClockId::Monotonic);
+        (now.tv_sec * 1_000_000_000 + now.tv_nsec) as f64 / 1e9
+    }
+
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        &self.runtime
+    }
+
+    /// Runs `future` on the loop's thread, whenever the loop runs.
+    pub fn spawn(&self, _py: Python<'_>, future: impl Future<Output = ()> + 'static) {
+        runtime::spawn(&self.runtime, future);
+    }
+
+    /// Queues a callback for the next turn; callable from every thread that holds the GIL.
+    #[inline]
+    pub fn push_ready(&self, py: Python<'_>, handle: Py<Handle>) {
+        self.ready.borrow_mut(py).push(handle);
+        self.wake(py);
+    }
+
+    /// Queues an internal callback with the current context, as asyncio's `call_soon` does.
+    pub fn call_soon(&self, py: Python<'_>, callback: Py<PyAny>, arguments: Arguments) -> PyResult<()> {
+        let call = Call { callback, arguments, context: current_context(py)? };
+        self.push_ready(py, Py::new(py, Handle::new(call))?);
+        Ok(())
+    }
+
+    /// Queues a callback for the loop time `when`.
+    pub fn call_at(self: &Arc<Self>, py: Python<'_>, when: f64, call: Call) -> PyResult<Py<TimerHandle>> {
+        let handle = TimerHandle::create(py, call, when, self)?;
+        let earliest = {
+            let mut timers = self.timers.borrow_mut(py);
+            let earliest = timers.next_deadline().is_none_or(|next| when < next);
+            timers.push(when, QueuedTimer(handle.clone_ref(py)));
+            earliest
+        };
+        if earliest {
+            self.wake(py);
+        }
+        Ok(handle)
+    }
+
+    pub fn timer_cancelled(&self, py: Python<'_>) {
+        let swept = self.timers.borrow_mut(py).note_cancelled();
+        for timer in &swept {
+            timer.0.get().left_the_heap(py);
+        }
+        drop(swept);
+    }
+
+    /// Wakes the pump unless it is awake already.
+    #[inline]
+    pub fn wake(&self, py: Python<'_>) {
+        if self.awake.get(py) {
+            return;
+        }
+        let waker = self.waker.borrow(py).clone();
+        if let Some(waker) = waker {
+            self.awake.set(py, true);
+            waker.wake();
+        }
+    }
+
+    pub fn set_awake(&self, py: Python<'_>, awake: bool) {
+        self.awake.set(py, awake);
+    }
+
+    /// Remembers how to wake the pump.
+    pub fn set_waker(&self, py: Python<'_>, waker: &Waker) {
+        let mut slot = self.waker.borrow_mut(py);
+        if slot.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            *slot = Some(waker.clone());
+        }
+    }
+
+    pub fn started(&self, py: Python<'_>, python_loop: Py<PyAny>) {
+        self.python_loop.replace(py, Some(python_loop));
+    }
+
+    /// Forgets what only a running loop has.
+    pub fn stopped(&self, py: Python<'_>) -> Option<PyErr> {
+        self.waker.take(py);
+        self.awake.set(py, false);
+        self.stopping.set(py, false);
+        drop(self.python_loop.take(py));
+        self.fatal.take(py)
+    }
+
+    /// Ends `run_forever` with an exception.
+    pub fn fail(&self, py: Python<'_>, error: PyErr) {
+        self.fatal.replace(py, Some(error));
+        self.stopping.set(py, true);
+        self.wake(py);
+    }
+
+    pub fn has_failed(&self, py: Python<'_>) -> bool {
+        self.fatal.borrow(py).is_some()
+    }
+
+    /// Asks for a wake-up when the turn that is about to run has ended.
+    pub fn wake_after_turn(&self, py: Python<'_>, waker: Waker) {
+        self.after_turn.borrow_mut(py).push(waker);
+    }
+
+    pub fn turn_ended(&self, py: Python<'_>) {
+        let wakers = std::mem::take(&mut *self.after_turn.borrow_mut(py));
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
+    /// Hands an exception to the loop's exception handler. `Err` is one that must leave the loop.
+    pub fn report_exception(
+        &self,
+        py: Python<'_>,
+        message: &str,
+        error: PyErr,
+        context: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        if leaves_the_loop(py, &error) {
+            return Err(error);
+        }
+        let python_loop = self.python_loop.borrow(py).as_ref().map(|owner| owner.clone_ref(py));
+        let Some(python_loop) = python_loop else {
+            // The loop stopped in between: print rather than lose it.
+            error.print(py);
+            return Ok(());
+        };
+        let details = PyDict::new(py);
+        details.set_item("message", message)?;
+        details.set_item("exception", error.into_value(py))?;
+        if let Some(context) = context {
+            details.update(context.as_mapping())?;
+        }
+        python_loop.call_method1(py, "call_exception_handler", (details,)).map(drop)
+    }
+
+    /// Like [`Self::report_exception`], for callers outside the pump: a fatal one stops the loop.
+    pub fn handle_exception(
+        &self,
+        py: Python<'_>,
+        message: &str,
+        error: PyErr,
+        context: Option<&Bound<'_, PyDict>>,
+    ) {
+        if let Err(fatal) = self.report_exception(py, message, error, context) {
+            self.fail(py, fatal);
+        }
+    }
+}

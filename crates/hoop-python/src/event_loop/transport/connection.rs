@@ -1,0 +1,105 @@
+//! What a transport knows of its connection, and when it reads, pauses and closes.
+
+use std::task::Waker;
+
+use pyo3::prelude::*;
+
+use super::io::Registration;
+use super::receiver::Receiver;
+use super::write_buffer::WriteBuffer;
+
+/// asyncio's default high-water mark, in bytes.
+const HIGH_WATER: usize = 64 * 1024;
+
+/// Changing state of one connection. All of its transitions are in this crate's `transport` module.
+pub struct Connection {
+    /// None once the connection is lost: then no I/O happens any more.
+    pub registration: Option<Registration>,
+    pub socket: Option<Py<PyAny>>,
+    pub server: Option<Py<PyAny>>,
+    pub protocol: Py<PyAny>,
+    /// None until first used after the protocol was set.
+    pub receiver: Option<Receiver>,
+    pub output: WriteBuffer,
+    pub task_waker: Option<Waker>,
+    /// `connection_made` has been queued ahead of the task, so reading may begin.
+    pub started: bool,
+    pub reading_paused: bool,
+    pub end_of_file_received: bool,
+    /// `write_eof()` was called.
+    pub write_ended: bool,
+    pub closing: bool,
+    /// `connection_lost` is queued, or was called.
+    pub lost: bool,
+    pub writes_after_loss: u32,
+    pub protocol_paused: bool,
+    pub high_water: usize,
+    pub low_water: usize,
+}
+
+impl Connection {
+    pub fn new(
+        registration: Registration,
+        socket: Py<PyAny>,
+        server: Option<Py<PyAny>>,
+        protocol: Py<PyAny>,
+    ) -> Self {
+        Self {
+            registration: Some(registration),
+            socket: Some(socket),
+            server,
+            protocol,
+            receiver: None,
+            output: WriteBuffer::default(),
+            task_waker: None,
+            started: false,
+            reading_paused: false,
+            end_of_file_received: false,
+            write_ended: false,
+            closing: false,
+            lost: false,
+            writes_after_loss: 0,
+            protocol_paused: false,
+            high_water: HIGH_WATER,
+            low_water: HIGH_WATER / 4,
+        }
+    }
+
+    /// Whether data that arrives should be read now.
+    pub fn wants_data(&self) -> bool {
+        self.started && !self.reading_paused && !self.closing && !self.end_of_file_received
+    }
+
+    /// Whether the protocol must be told to stop writing; true once until it is told to resume.
+    pub fn must_pause_writing(&mut self) -> bool {
+        let must = self.output.len() > self.high_water && !self.protocol_paused;
+        self.protocol_paused |= must;
+        must
+    }
+
+    /// Whether the protocol may be told to write again; true once until it is paused.
+    pub fn may_resume_writing(&mut self) -> bool {
+        let may = self.protocol_paused && self.output.len() <= self.low_water;
+        self.protocol_paused &= !may;
+        may
+    }
+
+    /// Sets the flow-control marks as asyncio derives one from the other; `None` if they contradict.
+    pub fn set_water_marks(&mut self, high: Option<i64>, low: Option<i64>) -> Result<(), (i64, i64)> {
+        let high = high.unwrap_or_else(|| low.map_or(HIGH_WATER as i64, |low| low.saturating_mul(4)));
+        let low = low.unwrap_or(high / 4);
+        if !(0 <= low && low <= high) {
+            return Err((high, low));
+        }
+        self.high_water = usize::try_from(high).unwrap_or(usize::MAX);
+        self.low_water = usize::try_from(low).unwrap_or(usize::MAX);
+        Ok(())
+    }
+
+    /// Lets the connection's task look at what changed.
+    pub fn wake_task(&self) {
+        if let Some(waker) = &self.task_waker {
+            waker.wake_by_ref();
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The task of one connection: reads while the protocol wants data, writes while output is pending.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
+use tokio::io::unix::AsyncFd;
+
+use super::SocketTransport;
+use super::receiver::{Delivery, Receiver, lend};
+use crate::event_loop::handle::in_context;
+use crate::event_loop::state::READ_BUFFER;
+
+/// A socket's descriptor, which the Python socket object owns and closes.
+///
+/// The transport holds a reference on that object (`_io_refs`), so the number stays open for as
+/// long as the registration lives, whatever the user does to the socket object.
+#[derive(Debug)]
+pub struct SocketFd(pub RawFd);
+
+impl AsRawFd for SocketFd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0
+    }
+}
+
+pub type Registration = Rc<AsyncFd<SocketFd>>;
+
+fn borrow(registration: &Registration) -> BorrowedFd<'_> {
+    // SAFETY: see `SocketFd`: open for as long as the registration lives.
+    unsafe { BorrowedFd::borrow_raw(registration.as_raw_fd()) }
+}
+
+/// Sends without blocking and without SIGPIPE; would-block counts as nothing sent.
+pub fn send(registration: &Registration, bytes: &[u8]) -> io::Result<usize> {
+    settle(rustix::net::send(borrow(registration), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL))
+}
+
+fn settle(sent: rustix::io::Result<usize>) -> io::Result<usize> {
+    match sent {
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
+        other => Ok(other?),
+    }
+}
+
+/// Drives one transport until its connection is lost.
+pub struct SocketTask(pub Py<SocketTransport>);
+
+impl Future for SocketTask {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Python::attach(|py| {
+            let transport = self.0.bind(py);
+            transport.get().connection.borrow_mut(py).task_waker = Some(cx.waker().clone());
+            flush(transport, cx);
+            read(transport, cx)
+        })
+    }
+}
+
+/// Writes what is pending, as far as the socket takes it.
+fn flush(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) {
+    let (py, this) = (transport.py(), transport.get());
+    loop {
+        let Some(registration) = this.registration(py) else { return };
+        if this.connection.borrow(py).output.is_empty() {
+            return;
+        }
+        let Poll::Ready(Ok(mut guard)) = registration.poll_write_ready(cx) else { return };
+        let before = this.connection.borrow(py).output.len();
+        let result = this.connection.borrow_mut(py).output.write_with(py, |pieces| {
+            settle(rustix::net::sendmsg(
+                borrow(&registration),
+                pieces,
+                &mut SendAncillaryBuffer::default(),
+                SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+            ))
+        });
+        match result {
+            Ok(done) => {
+                drop(done);
+                if this.connection.borrow(py).output.len() == before {
+                    guard.clear_ready();
+                } else {
+                    SocketTransport::output_shrank(transport);
+                }
+            }
+            Err(error) => {
+                SocketTransport::io_failed(transport, "Fatal write error on socket transport", &error);
+                return;
+            }
+        }
+    }
+}
+
+/// Reads and delivers; ready when the connection is gone for good.
+fn read(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) -> Poll<()> {
+    let (py, this) = (transport.py(), transport.get());
+    loop {
+        let Some(registration) = this.registration(py) else { return Poll::Ready(()) };
+        if !this.connection.borrow(py).wants_data() {
+            return Poll::Pending;
+        }
+        let mut guard = match registration.poll_read_ready(cx) {
+            Poll::Ready(Ok(guard)) => guard,
+            Poll::Ready(Err(error)) => {
+                SocketTransport::io_failed(transport, "Fatal read error on socket transport", &error);
+                return Poll::Pending;
+            }
+            Poll::Pending => return Poll::Pending,
+        };
+        match receive(transport, &registration) {
+            Received::Data { delivery, filled } => {
+                // A read that did not fill its buffer has emptied the socket; the next byte is a
+                // new edge. (tokio's own streams rely on the same.)
+                if !filled {
+                    guard.clear_ready();
+                }
+                deliver(transport, delivery);
+                if filled {
+                    // More is waiting: callbacks get their turn before the next read, as in asyncio.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+            Received::Nothing => guard.clear_ready(),
+            Received::EndOfFile => SocketTransport::end_of_file(transport),
+            Received::Failed(error) => {
+                SocketTransport::io_failed(transport, "Fatal read error on socket transport", &error);
+            }
+            Received::ProtocolFailed(message, error) => SocketTransport::fatal(transport, message, error),
+        }
+    }
+}
+
+enum Received {
+    Data { delivery: Delivery, filled: bool },
+    Nothing,
+    EndOfFile,
+    Failed(io::Error),
+    ProtocolFailed(&'static str, PyErr),
+}
+
+fn receive(transport: &Bound<'_, SocketTransport>, registration: &Registration) -> Received {
+    let (py, this) = (transport.py(), transport.get());
+    let receiver = match this.receiver(py) {
+        Ok(receiver) => receiver,
+        Err(error) => {
+            return Received::ProtocolFailed("Fatal error: the protocol cannot receive data.", error);
+        }
+    };
+    let outcome = match receiver {
+        Receiver::Streaming { data_received } => {
+            let mut buffer = this.state.read_buffer.borrow_mut(py);
+            if buffer.is_empty() {
+                buffer.resize(READ_BUFFER, 0);
+            }
+            rustix::net::recv(borrow(registration), &mut **buffer, RecvFlags::DONTWAIT).map(|(count, _)| {
+                let bytes = PyBytes::new(py, buffer.get(..count).unwrap_or_default()).unbind();
+                (count, count == READ_BUFFER, Delivery::Bytes(data_received, bytes))
+            })
+        }
+        Receiver::Buffered { get_buffer, buffer_updated } => {
+            let lent = in_context(py, &this.context, || lend(py, &get_buffer));
+            let memory = match lent {
+                Ok(memory) => memory,
+                Err(error) => {
+                    return Received::ProtocolFailed(
+                        "Fatal error: protocol.get_buffer() call failed.",
+                        error,
+                    );
+                }
+            };
+            // SAFETY: `lend` made sure that the memory is writable and contiguous; the buffer is
+            // held over the call, so it stays, and the GIL is held, so nobody else writes to it.
+            let bytes =
+                unsafe { std::slice::from_raw_parts_mut(memory.buf_ptr().cast::<u8>(), memory.len_bytes()) };
+            let room = bytes.len();
+            rustix::net::recv(borrow(registration), bytes, RecvFlags::DONTWAIT)
+                .map(|(count, _)| (count, count == room, Delivery::Count(buffer_updated, count)))
+        }
+        Receiver::Deaf { protocol } => {
+            let error = pyo3::exceptions::PyAttributeError::new_err(format!(
+                "{} received data but has no data_received()",
+                protocol.bind(py).repr().map_or_else(|_| "the protocol".to_owned(), |text| text.to_string())
+            ));
+            return Received::ProtocolFailed("Fatal error: protocol.data_received() call failed.", error);
+        }
+    };
+    match outcome {
+        Ok((0, ..)) => Received::EndOfFile,
+        Ok((_, filled, delivery)) => Received::Data { delivery, filled },
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Received::Nothing,
+        Err(error) => Received::Failed(error.into()),
+    }
+}
+
+fn deliver(transport: &Bound<'_, SocketTransport>, delivery: Delivery) {
+    let (py, this) = (transport.py(), transport.get());
+    let method = delivery.method();
+    if let Err(error) = in_context(py, &this.context, || delivery.call(py)) {
+        SocketTransport::fatal(
+            transport,
+            if method == "data_received" {
+                "Fatal error: protocol.data_received() call failed."
+            } else {
+                "Fatal error: protocol.buffer_updated() call failed."
+            },
+            error,
+        );
+    }
+}

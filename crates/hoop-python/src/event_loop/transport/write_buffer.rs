@@ -1,0 +1,75 @@
+//! Bytes that a transport has accepted and the socket has not: kept in order, written in one call.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// How many pieces one vectored write takes.
+const PIECES_AT_ONCE: usize = 64;
+
+/// Immutable bytes of Python's, kept alive instead of copied.
+struct Piece {
+    bytes: Py<PyBytes>,
+    written: usize,
+}
+
+/// Pending output of one connection.
+#[derive(Default)]
+pub struct WriteBuffer {
+    pieces: VecDeque<Piece>,
+    length: usize,
+}
+
+impl WriteBuffer {
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Unwritten bytes.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Appends `bytes` but for the first `written` of them.
+    pub fn push(&mut self, bytes: &Bound<'_, PyBytes>, written: usize) {
+        let left = bytes.as_bytes().len() - written;
+        if left > 0 {
+            self.length += left;
+            self.pieces.push_back(Piece { bytes: bytes.clone().unbind(), written });
+        }
+    }
+
+    /// Hands the first pieces to `write`, and forgets as many bytes as it took.
+    pub fn write_with<E>(
+        &mut self,
+        py: Python<'_>,
+        write: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>,
+    ) -> Result<Vec<Py<PyBytes>>, E> {
+        let slices: Vec<IoSlice<'_>> = self
+            .pieces
+            .iter()
+            .take(PIECES_AT_ONCE)
+            .map(|piece| IoSlice::new(piece.bytes.as_bytes(py).get(piece.written..).unwrap_or_default()))
+            .collect();
+        let taken = write(&slices)?;
+        Ok(self.forget(py, taken))
+    }
+
+    /// Drops the first `count` bytes; returns the pieces that are done with.
+    fn forget(&mut self, py: Python<'_>, mut count: usize) -> Vec<Py<PyBytes>> {
+        let mut done = Vec::new();
+        self.length -= count.min(self.length);
+        while let Some(piece) = self.pieces.front_mut() {
+            let left = piece.bytes.as_bytes(py).len() - piece.written;
+            if count < left {
+                piece.written += count;
+                break;
+            }
+            count -= left;
+            done.extend(self.pieces.pop_front().map(|piece| piece.bytes));
+        }
+        done
+    }
+}

@@ -1,0 +1,63 @@
+//! Interior mutability that the GIL guards: how loop state may be reached from any Python thread.
+//!
+//! Access rules, which every `GilCell` relies on:
+//! 1. Contents are reached only with a `Python<'_>` token in hand, so only by the thread that holds
+//!    the GIL. The module declares that it needs the GIL, so a free-threaded build turns it on.
+//! 2. No borrow is alive while Python code may run, because Python may switch threads or come back
+//!    to the same cell. A breach of this rule is a `BorrowError` panic, never a data race.
+//! 3. Contents are not tied to a thread (no thread-local handles), so the loop may be made in one
+//!    thread and run in another, as asyncio allows.
+
+use std::cell::{Ref, RefCell, RefMut};
+
+use pyo3::Python;
+
+/// A [`RefCell`] that may be shared between threads because the GIL serialises every access.
+#[derive(Debug, Default)]
+pub struct GilCell<T>(RefCell<T>);
+
+// SAFETY: rules 1 and 3: accesses are serialised by the GIL, whose hand-over is a memory barrier.
+unsafe impl<T> Send for GilCell<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for GilCell<T> {}
+
+impl<T> GilCell<T> {
+    pub const fn new(value: T) -> Self {
+        Self(RefCell::new(value))
+    }
+
+    #[inline]
+    pub fn borrow<'a>(&'a self, _py: Python<'a>) -> Ref<'a, T> {
+        self.0.borrow()
+    }
+
+    #[inline]
+    pub fn borrow_mut<'a>(&'a self, _py: Python<'a>) -> RefMut<'a, T> {
+        self.0.borrow_mut()
+    }
+
+    /// Puts `value` in and hands the old one out, so that it is dropped outside the borrow.
+    #[inline]
+    pub fn replace(&self, _py: Python<'_>, value: T) -> T {
+        self.0.replace(value)
+    }
+}
+
+impl<T: Copy> GilCell<T> {
+    #[inline]
+    pub fn get(&self, _py: Python<'_>) -> T {
+        *self.0.borrow()
+    }
+
+    #[inline]
+    pub fn set(&self, _py: Python<'_>, value: T) {
+        *self.0.borrow_mut() = value;
+    }
+}
+
+impl<T: Default> GilCell<T> {
+    #[inline]
+    pub fn take(&self, py: Python<'_>) -> T {
+        self.replace(py, T::default())
+    }
+}

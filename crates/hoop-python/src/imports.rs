@@ -1,0 +1,61 @@
+//! The one registry of Python objects that the engine calls into, looked up once per process.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyType};
+
+/// Python objects resolved at first use.
+#[derive(Debug)]
+pub struct Imports {
+    pub asyncio_future: Py<PyAny>,
+    pub asyncio_task: Py<PyAny>,
+    pub asyncio_handle: Py<PyType>,
+    pub asyncio_timer_handle: Py<PyType>,
+    /// The subclass of `asyncio.Transport` that the stdlib's fallback for `sendfile` asks for.
+    pub asyncio_transport: Py<PyType>,
+    pub asyncio_buffered_protocol: Py<PyType>,
+    pub format_callback_source: Py<PyAny>,
+    pub debug_handle: Py<PyAny>,
+    pub debug_timer_handle: Py<PyAny>,
+    pub transport_socket: Py<PyAny>,
+    /// `{"eager_start": True}` where tasks can start eagerly (Python 3.12), else empty.
+    pub eager_start: Py<PyDict>,
+}
+
+static IMPORTS: PyOnceLock<Imports> = PyOnceLock::new();
+
+impl Imports {
+    /// The registry; an error here means a Python without a working asyncio.
+    pub fn get(py: Python<'_>) -> PyResult<&'static Imports> {
+        IMPORTS.get_or_try_init(py, || Self::resolve(py))
+    }
+
+    fn resolve(py: Python<'_>) -> PyResult<Self> {
+        let asyncio = py.import("asyncio")?;
+        let events = py.import("asyncio.events")?;
+        let debug = py.import("hoopsnake._debug")?;
+        let class = |module: &Bound<'_, PyModule>, name: &str| -> PyResult<Py<PyType>> {
+            Ok(module.getattr(name)?.cast_into::<PyType>()?.unbind())
+        };
+        let eager_start = PyDict::new(py);
+        if py.version_info() >= (3, 12) {
+            eager_start.set_item("eager_start", true)?;
+        }
+        Ok(Self {
+            asyncio_future: asyncio.getattr("Future")?.unbind(),
+            asyncio_task: asyncio.getattr("Task")?.unbind(),
+            asyncio_handle: class(&events, "Handle")?,
+            asyncio_timer_handle: class(&events, "TimerHandle")?,
+            asyncio_transport: class(&py.import("asyncio.transports")?, "_FlowControlMixin")?,
+            asyncio_buffered_protocol: class(&asyncio, "BufferedProtocol")?,
+            format_callback_source: py
+                .import("asyncio.format_helpers")?
+                .getattr("_format_callback_source")?
+                .unbind(),
+            debug_handle: debug.getattr("debug_handle")?.unbind(),
+            debug_timer_handle: debug.getattr("debug_timer_handle")?.unbind(),
+            transport_socket: py.import("asyncio.trsock")?.getattr("TransportSocket")?.unbind(),
+            eager_start: eager_start.unbind(),
+        })
+    }
+}

@@ -1,0 +1,22 @@
+//! The Python face of hoopsnake: the only crate that knows pyo3.
+//!
+//! - `event_loop`: asyncio's loop over a tokio current-thread runtime.
+//! - `asgi`: the ASGI application server on that loop.
+
+mod errors;
+mod event_loop;
+mod gil_cell;
+mod imports;
+
+use pyo3::prelude::*;
+
+/// hoopsnake's native engine; use it through the `hoopsnake` package.
+#[pymodule(gil_used = true)]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<event_loop::LoopCore>()?;
+    module.add_class::<event_loop::handle::Handle>()?;
+    module.add_class::<event_loop::handle::TimerHandle>()?;
+    module.add_class::<event_loop::transport::SocketTransport>()?;
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! Pure scheduling data structures: what runs next, and when. No tokio, no pyo3, no clock, no thread.
+//!
+//! - [`ReadyQueue`]: callbacks that may run now, handed out one turn at a time.
+//! - [`TimerHeap`]: callbacks that wait for a moment; the caller says what time it is.
+
+#![forbid(unsafe_code)]
+
+mod ready_queue;
+mod timer_heap;
+
+pub use ready_queue::ReadyQueue;
+pub use timer_heap::{Cancellable, TimerHeap};

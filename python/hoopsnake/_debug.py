@@ -1,0 +1,70 @@
+"""Debug mode of the loop: asyncio's own handles, which know where they were made and how long they ran."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from asyncio import base_events
+from asyncio.log import logger
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hoopsnake._event_loop import EventLoop
+
+Scheduled = tuple[asyncio.Handle, Callable[[], None]]
+
+
+def debug_handle(
+    loop: EventLoop,
+    method: str,
+    callback: Callable[..., object],
+    args: tuple[Any, ...],
+    context: contextvars.Context | None,
+) -> Scheduled:
+    """Check a `call_soon`, and return the handle to show and the callable that runs it.
+
+    Raises RuntimeError in a wrong thread and TypeError for a coroutine, as asyncio's debug mode does.
+    """
+    if method == "call_soon":
+        loop._check_thread()
+    loop._check_callback(callback, method)
+    handle = asyncio.Handle(callback, args, loop, context)
+    return _traced(loop, handle)
+
+
+def debug_timer_handle(
+    loop: EventLoop,
+    when: float,
+    callback: Callable[..., object],
+    args: tuple[Any, ...],
+    context: contextvars.Context | None,
+) -> Scheduled:
+    """Check a `call_at` or `call_later`; like `debug_handle`."""
+    loop._check_thread()
+    loop._check_callback(callback, "call_at")
+    handle = asyncio.TimerHandle(when, callback, args, loop, context)
+    return _traced(loop, handle)
+
+
+def _traced(loop: EventLoop, handle: asyncio.Handle) -> Scheduled:
+    if handle._source_traceback:
+        # The two frames of this module say nothing to the user.
+        del handle._source_traceback[-1]
+    return handle, partial(_run, loop, handle)
+
+
+def _run(loop: EventLoop, handle: asyncio.Handle) -> None:
+    """Run one handle, and name it in a warning if it took longer than `slow_callback_duration`."""
+    if handle.cancelled():
+        return
+    loop._current_handle = handle
+    begun = loop.time()
+    try:
+        handle._run()
+    finally:
+        loop._current_handle = None
+    took = loop.time() - begun
+    if took >= loop.slow_callback_duration:
+        logger.warning("Executing %s took %.3f seconds", base_events._format_handle(handle), took)

@@ -1,0 +1,170 @@
+"""The asyncio event loop whose engine is a tokio current-thread runtime."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import threading
+import weakref
+from asyncio import events, futures, sslproto
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from hoopsnake._native import LoopCore, SocketTransport
+
+Result = TypeVar("Result")
+
+
+class EventLoop(LoopCore, asyncio.SelectorEventLoop):
+    """An asyncio event loop that runs on Rust.
+
+    Scheduling, timers, readiness of file descriptors and socket transports are native. What is not
+    on a hot path (name resolution, subprocesses, TLS by the user's `ssl.SSLContext`, …) is CPython's
+    own code for Unix, running on top, so it behaves as the standard library documents it.
+    """
+
+    def __init__(self) -> None:
+        # Not the selector loop's own __init__: it would open a selector that nobody uses.
+        asyncio.BaseEventLoop.__init__(self)
+        self._selector = None
+        self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._signal_handlers: dict[int, asyncio.Handle] = {}
+        self._unix_server_sockets: dict[socket.socket, int] = {}
+        self._make_self_pipe()
+
+    def run_forever(self) -> None:
+        """Run until `stop()` is called.
+
+        Raises RuntimeError if the loop is closed, runs already, or another loop runs in this thread.
+        """
+        self._check_closed()
+        self._check_running()
+        self._set_coroutine_origin_tracking(self.get_debug())
+        hooks = sys.get_asyncgen_hooks()
+        previous_wakeup_fd = self._take_signal_wakeup()
+        try:
+            self._thread_id = threading.get_ident()
+            sys.set_asyncgen_hooks(
+                firstiter=self._asyncgen_firstiter_hook,
+                finalizer=self._asyncgen_finalizer_hook,
+            )
+            events._set_running_loop(self)
+            self._run()
+        finally:
+            self._stopping = False
+            self._thread_id = None
+            events._set_running_loop(None)
+            self._set_coroutine_origin_tracking(False)
+            sys.set_asyncgen_hooks(*hooks)
+            self._return_signal_wakeup(previous_wakeup_fd)
+
+    def close(self) -> None:
+        """Free what the loop holds; harmless when it is closed already.
+
+        Raises RuntimeError while the loop runs.
+        """
+        super().close()
+        self._close()
+
+    def set_debug(self, enabled: bool) -> None:
+        """Turn asyncio's debug mode on or off."""
+        super().set_debug(enabled)
+        self._set_debug(enabled)
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+        """Call `callback(*args)` on the loop when the signal arrives; main thread only."""
+        super().add_signal_handler(sig, callback, *args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Remove a signal's handler; return whether there was one."""
+        removed = super().remove_signal_handler(sig)
+        if self.is_running() and not self.is_closed():
+            # The standard library has just turned off the wake-up that Ctrl-C needs.
+            self._take_signal_wakeup()
+        return removed
+
+    def _take_signal_wakeup(self) -> int | None:
+        """Let signals wake the loop even while it is parked; None outside the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            return None
+        return signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
+
+    def _return_signal_wakeup(self, previous: int | None) -> None:
+        if previous is not None and not self._signal_handlers:
+            signal.set_wakeup_fd(previous)
+
+    def _make_socket_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+    ) -> SocketTransport:
+        self._ensure_fd_no_transport(sock)
+        known: dict[str, Any] = dict(extra or {})
+        for name, ask in (("sockname", sock.getsockname), ("peername", sock.getpeername)):
+            if name not in known:
+                try:
+                    known[name] = ask()
+                except OSError:
+                    known[name] = None
+        transport = SocketTransport(self, sock, protocol, known, server)
+        self._transports[sock.fileno()] = transport
+        if server is not None:
+            if sys.version_info >= (3, 13):
+                server._attach(transport)
+            else:
+                server._attach()
+        self.call_soon(protocol.connection_made, transport)
+        self.call_soon(transport._start)
+        if waiter is not None:
+            self.call_soon(futures._set_result_unless_cancelled, waiter, None)
+        return transport
+
+    def _make_ssl_transport(
+        self,
+        rawsock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: Any,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> asyncio.Transport:
+        self._ensure_fd_no_transport(rawsock)
+        tls = sslproto.SSLProtocol(
+            self,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
+        self._make_socket_transport(rawsock, tls, extra=extra, server=server)
+        return tls._app_transport
+
+
+def new_event_loop() -> EventLoop:
+    """Make an event loop that runs on hoopsnake's engine."""
+    return EventLoop()
+
+
+def run(main: Coroutine[Any, Any, Result], *, debug: bool | None = None) -> Result:
+    """Run a coroutine on a new loop and return its result, as `asyncio.run` does.
+
+    `debug` turns asyncio's debug mode on or off; None leaves it to the environment.
+    Raises whatever `main` raises, ValueError if it is no coroutine, and RuntimeError if a loop runs
+    in this thread already.
+    """
+    with asyncio.Runner(debug=debug, loop_factory=new_event_loop) as runner:
+        return runner.run(main)
