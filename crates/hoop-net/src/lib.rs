@@ -1,7 +1,25 @@
-//! hoopsnake's network engine on tokio. Knows no Python.
+//! hoopsnake's network engine on tokio and hyper. Knows no Python.
 //!
 //! - [`LevelPoller`]: level-triggered readiness of foreign file descriptors.
+//! - [`Listener`]: where connections come from, TCP or Unix.
+//! - [`serve`]: the accept loop; each connection becomes a task of the embedder's executor.
+//! - [`Application`]: what the embedder answers requests and WebSockets with.
+//! - [`ResponseBody`], [`BodySender`]: whole or streamed bodies, with backpressure.
+//! - [`WebSocketHandshake`], [`WebSocket`]: the server's side of RFC 6455.
 
+mod body;
+mod error;
+mod listener;
 mod readiness;
+mod request_check;
+mod server;
+mod websocket;
 
+pub use body::{BodyAborted, BodySender, ResponseBody};
+pub use error::ListenError;
+pub use hyper::body::Incoming;
+pub use listener::{Address, Connected, Listener};
 pub use readiness::{LevelPoller, Readiness};
+pub use request_check::{Refusal, check_request};
+pub use server::{Application, Executor, Shutdown, serve};
+pub use websocket::{Message, PendingWebSocket, WebSocket, WebSocketHandshake};

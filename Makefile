@@ -1,0 +1,142 @@
+# Builds, runs, checks and measures hoopsnake. `make help` lists the targets.
+#
+# A machine needs a Rust toolchain, CPython 3.11 or newer with venv and pip, make and a C compiler.
+# `PYTHON=python3.13 make …` picks another interpreter; each version has a virtual environment of
+# its own. What is done is remembered by the stamps in that environment, so a second run is quick.
+
+PYTHON ?= python3
+PORT ?= 8000
+# The cargo profile of the extension module: release, or edit (quick to build, slower to run).
+PROFILE ?= release
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# These need no interpreter, so they do not look for one.
+GOALS_WITHOUT_PYTHON := help clean deny
+ifneq ($(filter-out $(GOALS_WITHOUT_PYTHON),$(or $(MAKECMDGOALS),help)),)
+BASE_PYTHON := $(shell scripts/find-python '$(PYTHON)')
+ifeq ($(BASE_PYTHON),)
+$(error no usable interpreter)
+endif
+VENV := $(shell scripts/choose-environment '$(BASE_PYTHON)')
+endif
+
+BIN = $(VENV)/bin
+STAMPS = $(VENV)/.stamps
+BUILT = $(STAMPS)/built-$(PROFILE)
+RUST_SOURCES = $(shell find crates -name '*.rs' -o -name Cargo.toml) \
+	Cargo.toml $(wildcard Cargo.lock) pyproject.toml
+
+# Rust builds of the whole workspace ask this interpreter how to bind to Python.
+export PYO3_PYTHON = $(abspath $(BIN)/python)
+
+##@ Use
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nPYTHON=python3.13 picks another interpreter, PORT=8001 another port for run.\n'
+
+.PHONY: run
+run: $(BUILT) $(STAMPS)/requirements-showcase ## build, and serve the showcase on port 8000
+	@exec $(BIN)/hoop serve examples.showcase.app:app \
+		--host 127.0.0.1 --port $(PORT) --graceful-timeout 0.5
+
+.PHONY: build
+build: $(BUILT) ## build the extension module into the environment
+
+##@ Check
+
+.PHONY: test
+test: check-rust check-python test-rust test-python check-types ## all that CI runs
+
+.PHONY: check-rust
+check-rust: $(STAMPS)/environment ## rustfmt and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: check-python
+check-python: $(STAMPS)/requirements-check ## ruff: style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+# The tests of hoop-python link against the shared libpython, which not every interpreter brings
+# (Debian keeps it in a package of its own). Where it is missing they are left out: all that they
+# cover is also reached through the built module by the Python tests.
+.PHONY: test-rust
+test-rust: $(STAMPS)/environment ## the Rust tests
+	@libpython=$$($(BIN)/python scripts/libpython_folder.py); \
+	if [ -n "$$libpython" ]; then \
+		set -x; LD_LIBRARY_PATH="$$libpython$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" cargo test --workspace; \
+	else \
+		echo "no shared libpython to link against: leaving out the Rust tests of hoop-python"; \
+		set -x; cargo test --workspace --exclude hoop-python; \
+	fi
+
+.PHONY: test-python
+test-python: $(BUILT) $(STAMPS)/requirements-test ## the Python tests, on one interpreter
+	@scripts/install-debian-package chromium chromium
+	$(BIN)/python -m pytest
+
+.PHONY: check-types
+check-types: $(BUILT) $(STAMPS)/requirements-check $(STAMPS)/requirements-test ## mypy, pyright, stubtest
+	$(BIN)/mypy
+	$(BIN)/pyright
+	MYPYPATH=python $(BIN)/python -m mypy.stubtest hoopsnake._native
+
+.PHONY: soak
+soak: $(BUILT) $(STAMPS)/requirements-test ## the tests that run for minutes
+	$(BIN)/python -m pytest -m soak --timeout=0
+
+.PHONY: deny
+deny: ## licences, advisories and sources of the Rust dependencies
+	@command -v cargo-deny >/dev/null || { echo "cargo-deny is not installed: cargo install cargo-deny"; exit 1; }
+	cargo deny check
+
+##@ Work
+
+.PHONY: edit
+edit: ## build quickly, for trying out a change of the engine
+	@$(MAKE) build PROFILE=edit PYTHON='$(BASE_PYTHON)'
+
+.PHONY: fmt
+fmt: $(STAMPS)/requirements-check ## format Rust and Python
+	cargo fmt --all
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+.PHONY: bench
+bench: $(BUILT) ## measure against other servers and loops
+	@scripts/install-debian-package wrk wrk
+	@# The peers have an environment of their own, which bench.compare makes.
+	$(BIN)/python -m bench.compare
+
+.PHONY: clean
+clean: ## remove all that was built, the environments too
+	rm -rf target dist .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f python/hoopsnake/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What the stamps stand for.
+
+$(STAMPS)/environment:
+	$(BASE_PYTHON) -m venv --clear $(VENV)
+	@mkdir -p $(STAMPS)
+	@touch $@
+
+$(STAMPS)/requirements-%: requirements/%.txt $(STAMPS)/environment
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(STAMPS)/requirements-test: requirements/showcase.txt
+
+# One build at a time lies in the package's folder, so the stamp of the other profile goes.
+$(BUILT): $(RUST_SOURCES) $(STAMPS)/requirements-build
+	@rm -f $(STAMPS)/built-*
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile $(PROFILE)
+	@touch $@

@@ -1,0 +1,1 @@
+"""Side-by-side measurements of hoopsnake and its peers: ``python -m bench.compare``."""

@@ -1,0 +1,110 @@
+"""The two load generators: wrk for HTTP, our own Rust client for TCP echo."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.compare.faults import NotMeasured, SetupFault
+from bench.compare.process import in_child
+
+REPORT = Path(__file__).with_name("report.lua")
+WRK_IS_MISSING = """\
+wrk is missing: the server workloads take their load from it.
+Install it with `apt-get install wrk` (Debian, Ubuntu), or leave those workloads out:
+`python -m bench.compare --only loop --only tcp`."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a load generator counted."""
+
+    answers: int
+    per_second: float
+    p50_us: float
+    p99_us: float
+
+
+def find_wrk() -> str:
+    """The path of wrk, or a SetupFault that says how to get it."""
+    path = shutil.which("wrk")
+    if path is None:
+        raise SetupFault(WRK_IS_MISSING)
+    return path
+
+
+def wrk(
+    url: str, *, connections: int, seconds: int, post_bytes: int, cores: Sequence[int] | None
+) -> Load:
+    """Load a URL from one wrk thread; every answer must have a 2xx status."""
+    command = [find_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
+    found = _run(
+        [*command, "-s", str(REPORT), url],
+        seconds=seconds,
+        cores=cores,
+        environment={"BENCH_POST_BYTES": str(post_bytes)},
+    )
+    if found["bad_status"] or found["broken"]:
+        raise NotMeasured(
+            f"under load {found['bad_status']:.0f} answers had a bad status "
+            f"and {found['broken']:.0f} broke off"
+        )
+    if not found["requests"]:
+        raise NotMeasured("under load no request was answered")
+    return Load(
+        answers=int(found["requests"]),
+        per_second=found["requests"] / found["microseconds"] * 1e6,
+        p50_us=found["p50_us"],
+        p99_us=found["p99_us"],
+    )
+
+
+def echo(
+    binary: Path, port: int, *, connections: int, size: int, seconds: int, cores: Sequence[int] | None
+) -> Load:
+    """Load a TCP echo server; the client itself checks every echoed byte."""
+    found = _run(
+        [
+            *(str(binary), "--echo-load", "--port", str(port)),
+            *("--connections", str(connections), "--size", str(size)),
+            *("--seconds", str(seconds)),
+        ],
+        seconds=seconds,
+        cores=cores,
+        environment={},
+    )
+    if not found["messages"]:
+        raise NotMeasured("under load no message was echoed")
+    return Load(
+        answers=int(found["messages"]),
+        per_second=found["per_second"],
+        p50_us=found["p50_us"],
+        p99_us=found["p99_us"],
+    )
+
+
+def _run(
+    command: Sequence[str],
+    *,
+    seconds: int,
+    cores: Sequence[int] | None,
+    environment: Mapping[str, str],
+) -> dict[str, float]:
+    try:
+        ended = subprocess.run(
+            command,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=seconds + 30,
+            preexec_fn=in_child(cores),
+        )
+    except subprocess.TimeoutExpired:
+        raise NotMeasured("the load did not end: the server holds its connections") from None
+    if ended.returncode != 0:
+        raise NotMeasured(f"the load failed: {(ended.stderr or ended.stdout).strip()}")
+    found: dict[str, float] = json.loads(ended.stdout.strip().splitlines()[-1])
+    return found

@@ -1,0 +1,151 @@
+"""One server process and its children: start, pin, wait, read CPU and memory, end."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench.compare.faults import NotMeasured
+
+READY_SECONDS = 30.0
+STOP_SECONDS = 5.0
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PR_SET_PDEATHSIG = 1
+# Loaded before any fork: between fork and exec only simple calls are safe.
+LIBC = ctypes.CDLL(None)
+
+
+def in_child(cores: Sequence[int] | None) -> Callable[[], None]:
+    """What a child does before it becomes the program: die with the bench, stay on its cores."""
+
+    def prepare() -> None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if cores is not None:
+            os.sched_setaffinity(0, cores)
+
+    return prepare
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Process:
+    """A program in a session of its own; the session is the tree whose CPU and memory count."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        directory: Path,
+        cores: Sequence[int] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._output = tempfile.TemporaryFile()
+        self._child = subprocess.Popen(
+            command,
+            cwd=directory,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=in_child(cores),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def wait_until_listening(self, port: int) -> None:
+        """Return once the port accepts; NotMeasured with the program's last words if it never does."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            if self._child.poll() is not None:
+                raise NotMeasured(f"ended with status {self._child.returncode}: {self.last_line()}")
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+        raise NotMeasured(f"did not listen within {READY_SECONDS:.0f} s: {self.last_line()}")
+
+    def last_line(self) -> str:
+        """The last line that the program printed: with Python the exception, mostly."""
+        # A handle of our own on the same file: seeking in the shared one would move the
+        # program's next write.
+        with open(f"/proc/self/fd/{self._output.fileno()}", "rb") as output:
+            lines = output.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
+
+    def cpu_seconds(self) -> float:
+        """User and system time of every thread and process of the tree, ended children included."""
+        # Fields 14 to 17 of stat: own user and system time, then those of reaped children.
+        ticks = sum(sum(map(int, fields[11:15])) for _, fields in self._members())
+        return ticks / TICKS_PER_SECOND
+
+    def peak_memory(self) -> int:
+        """The sum over the tree of the most memory each process ever held resident, in bytes."""
+        total = 0
+        for directory, _ in self._members():
+            try:
+                status = (directory / "status").read_text()
+            except OSError:
+                continue
+            for line in status.splitlines():
+                if line.startswith("VmHWM:"):
+                    total += int(line.split()[1]) * 1024
+        return total
+
+    def stop(self) -> None:
+        """End the whole session: asked first, killed when it does not listen."""
+        self._signal(signal.SIGTERM)
+        try:
+            self._child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        self._signal(signal.SIGKILL)
+        self._child.wait()
+        self._output.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Until the child is waited for, its pid (and so its group) cannot belong to anybody else.
+        # Afterwards only members of the group that are still there keep the number in use.
+        if self._child.returncode is None or any(self._members()):
+            try:
+                os.killpg(self._child.pid, number)
+            except ProcessLookupError:
+                pass
+
+    def _members(self) -> Iterator[tuple[Path, list[str]]]:
+        session = str(self._child.pid)
+        for directory in Path("/proc").iterdir():
+            if not directory.name.isdigit():
+                continue
+            try:
+                stat = (directory / "stat").read_text()
+            except OSError:
+                continue
+            # The program's name is in brackets and may hold spaces: fields are counted behind it.
+            fields = stat.rpartition(")")[2].split()
+            if fields[3] == session:
+                yield directory, fields

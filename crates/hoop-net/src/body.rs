@@ -1,0 +1,275 @@
+//! Response bodies: whole, or streamed through a channel that tells its writer to slow down.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+/// The stream ended before it was complete, so the connection must not be used again.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the response was aborted before it was complete")]
+pub struct BodyAborted;
+
+type Wakeup = Box<dyn FnOnce()>;
+
+#[derive(Default)]
+struct Channel {
+    chunks: VecDeque<Bytes>,
+    buffered: usize,
+    /// The exact length, where it is known, so that the response is not chunked.
+    remaining: Option<u64>,
+    finished: bool,
+    aborted: bool,
+    reader_gone: bool,
+    reader: Option<Waker>,
+    on_drained: Option<Wakeup>,
+    on_gone: Option<Wakeup>,
+}
+
+/// The writing end of a streamed body.
+pub struct BodySender {
+    channel: Rc<RefCell<Channel>>,
+}
+
+impl BodySender {
+    /// Queues a chunk; chunks for a reader that is gone are dropped.
+    pub fn push(&self, chunk: Bytes) {
+        let mut channel = self.channel.borrow_mut();
+        if !chunk.is_empty() && !channel.reader_gone {
+            channel.buffered += chunk.len();
+            channel.chunks.push_back(chunk);
+        }
+        wake(channel);
+    }
+
+    /// Ends the body; what is queued still goes out.
+    pub fn finish(&self) {
+        let mut channel = self.channel.borrow_mut();
+        channel.finished = true;
+        wake(channel);
+    }
+
+    /// Breaks the body off, so that the peer can tell that it is not complete.
+    pub fn abort(&self) {
+        let mut channel = self.channel.borrow_mut();
+        channel.aborted = true;
+        wake(channel);
+    }
+
+    /// Bytes queued and not yet taken by the connection.
+    pub fn buffered(&self) -> usize {
+        self.channel.borrow().buffered
+    }
+
+    /// Whether the connection has let go of the body.
+    pub fn is_reader_gone(&self) -> bool {
+        self.channel.borrow().reader_gone
+    }
+
+    /// Calls back once nothing is queued any more or the reader is gone.
+    pub fn when_drained(&self, callback: impl FnOnce() + 'static) {
+        self.channel.borrow_mut().on_drained = Some(Box::new(callback));
+    }
+
+    /// Calls back once the connection lets go of the body, complete or not.
+    pub fn when_gone(&self, callback: impl FnOnce() + 'static) {
+        self.channel.borrow_mut().on_gone = Some(Box::new(callback));
+    }
+}
+
+fn wake(mut channel: std::cell::RefMut<'_, Channel>) {
+    let reader = channel.reader.take();
+    drop(channel);
+    if let Some(reader) = reader {
+        reader.wake();
+    }
+}
+
+impl Drop for BodySender {
+    /// A writer that goes away without finishing has failed.
+    fn drop(&mut self) {
+        if !self.channel.borrow().finished {
+            self.abort();
+        }
+    }
+}
+
+/// The reading end of a streamed body.
+pub struct BodyStream(Rc<RefCell<Channel>>);
+
+impl Drop for BodyStream {
+    fn drop(&mut self) {
+        let (drained, gone) = {
+            let mut channel = self.0.borrow_mut();
+            channel.reader_gone = true;
+            channel.chunks.clear();
+            channel.buffered = 0;
+            (channel.on_drained.take(), channel.on_gone.take())
+        };
+        for callback in [drained, gone].into_iter().flatten() {
+            callback();
+        }
+    }
+}
+
+/// What a response carries.
+pub enum ResponseBody {
+    /// All of it.
+    Whole(Bytes),
+    /// Chunk by chunk.
+    Stream(BodyStream),
+}
+
+impl ResponseBody {
+    /// A streamed body and its writing end; `length` is its exact size where that is known.
+    pub fn stream(length: Option<u64>) -> (BodySender, Self) {
+        let channel = Rc::new(RefCell::new(Channel { remaining: length, ..Channel::default() }));
+        (BodySender { channel: channel.clone() }, Self::Stream(BodyStream(channel)))
+    }
+}
+
+impl From<&'static str> for ResponseBody {
+    fn from(text: &'static str) -> Self {
+        Self::Whole(Bytes::from_static(text.as_bytes()))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyAborted;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyAborted>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Self::Stream(stream) => poll_stream(&stream.0, cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Stream(stream) => {
+                let channel = stream.0.borrow();
+                channel.finished && channel.chunks.is_empty() && !channel.aborted
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(stream) => {
+                stream.0.borrow().remaining.map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
+        }
+    }
+}
+
+fn poll_stream(
+    shared: &Rc<RefCell<Channel>>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BodyAborted>>> {
+    let mut channel = shared.borrow_mut();
+    if let Some(chunk) = channel.chunks.pop_front() {
+        channel.buffered -= chunk.len();
+        if let Some(remaining) = &mut channel.remaining {
+            *remaining = remaining.saturating_sub(chunk.len() as u64);
+        }
+        let drained = if channel.chunks.is_empty() { channel.on_drained.take() } else { None };
+        drop(channel);
+        if let Some(drained) = drained {
+            drained();
+        }
+        return Poll::Ready(Some(Ok(Frame::data(chunk))));
+    }
+    if channel.aborted {
+        return Poll::Ready(Some(Err(BodyAborted)));
+    }
+    if channel.finished {
+        return Poll::Ready(None);
+    }
+    channel.reader = Some(cx.waker().clone());
+    Poll::Pending
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    fn frame(body: &mut ResponseBody) -> Poll<Option<Result<Bytes, BodyAborted>>> {
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(body).poll_frame(&mut cx).map(|frame| {
+            frame.map(|result| result.map(|frame| frame.into_data().expect("no trailers are ever sent")))
+        })
+    }
+
+    #[test]
+    fn chunks_arrive_in_order_and_then_the_end() {
+        let (sender, mut body) = ResponseBody::stream(None);
+        assert!(frame(&mut body).is_pending());
+        sender.push(Bytes::from_static(b"one"));
+        sender.push(Bytes::from_static(b"two"));
+        assert_eq!(sender.buffered(), 6);
+        sender.finish();
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(chunk))) if chunk == "one"));
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(chunk))) if chunk == "two"));
+        assert!(matches!(frame(&mut body), Poll::Ready(None)));
+    }
+
+    #[test]
+    fn a_sender_that_goes_away_early_aborts() {
+        let (sender, mut body) = ResponseBody::stream(None);
+        sender.push(Bytes::from_static(b"half"));
+        drop(sender);
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(_)))));
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Err(BodyAborted)))));
+    }
+
+    #[test]
+    fn draining_and_leaving_are_told_once() {
+        let (sender, mut body) = ResponseBody::stream(None);
+        let told = Rc::new(Cell::new((0, 0)));
+        sender.push(Bytes::from_static(b"x"));
+        let seen = told.clone();
+        sender.when_drained(move || seen.set((seen.get().0 + 1, seen.get().1)));
+        let seen = told.clone();
+        sender.when_gone(move || seen.set((seen.get().0, seen.get().1 + 1)));
+        assert!(frame(&mut body).is_ready());
+        assert_eq!(told.get(), (1, 0));
+        drop(body);
+        assert_eq!(told.get(), (1, 1));
+        assert!(sender.is_reader_gone());
+        sender.push(Bytes::from_static(b"too late"));
+        assert_eq!(sender.buffered(), 0);
+    }
+
+    #[test]
+    fn a_known_length_is_told_to_the_connection() {
+        let (sender, body) = ResponseBody::stream(Some(5));
+        assert_eq!(body.size_hint().exact(), Some(5));
+        sender.finish();
+        drop(sender);
+        assert_eq!(ResponseBody::from("four").size_hint().exact(), Some(4));
+    }
+
+    #[test]
+    fn an_empty_whole_body_has_no_frames() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let collected = runtime.block_on(ResponseBody::Whole(Bytes::new()).collect());
+        assert!(collected.expect("no error").to_bytes().is_empty());
+    }
+}

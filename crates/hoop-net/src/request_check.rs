@@ -1,0 +1,108 @@
+//! What hyper lets pass and a server must not: ambiguous framing and unclear targets.
+
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{Method, Version};
+
+/// Why a request is refused with 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// RFC 9112 section 6.1: either might be believed by somebody on the way.
+    #[error("a request must not have both Transfer-Encoding and Content-Length")]
+    AmbiguousLength,
+    /// RFC 9112 section 6.1: HTTP/1.0 knows no transfer codings.
+    #[error("Transfer-Encoding needs HTTP/1.1")]
+    TransferEncodingInOldVersion,
+    /// RFC 9112 section 3.2: an HTTP/1.1 request has exactly one Host.
+    #[error("a request needs exactly one Host header")]
+    HostCount,
+    /// RFC 9110 section 7.2.
+    #[error("the Host header is malformed")]
+    MalformedHost,
+    /// RFC 9112 section 3.2.3: authority-form is for CONNECT alone.
+    #[error("the request target is malformed")]
+    MalformedTarget,
+}
+
+/// Checks the head of an HTTP/1 request.
+pub fn check_request(parts: &Parts) -> Result<(), Refusal> {
+    if parts.method != Method::CONNECT && parts.uri.path().is_empty() {
+        return Err(Refusal::MalformedTarget);
+    }
+    if parts.headers.contains_key(TRANSFER_ENCODING) {
+        if parts.headers.contains_key(CONTENT_LENGTH) {
+            return Err(Refusal::AmbiguousLength);
+        }
+        if parts.version < Version::HTTP_11 {
+            return Err(Refusal::TransferEncodingInOldVersion);
+        }
+    }
+    check_host(&parts.headers, parts.version)
+}
+
+fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let Some(host) = hosts.next() else {
+        return if version < Version::HTTP_11 { Ok(()) } else { Err(Refusal::HostCount) };
+    };
+    if hosts.next().is_some() {
+        return Err(Refusal::HostCount);
+    }
+    // RFC 3986 section 3.2.2: reg-name, IPv4 or [IPv6], then an optional port; no user, no path.
+    let fits = host.as_bytes().iter().all(|byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
+            || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+    });
+    if fits { Ok(()) } else { Err(Refusal::MalformedHost) }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn checked(build: impl FnOnce(http::request::Builder) -> http::request::Builder) -> Result<(), Refusal> {
+        let builder = Request::builder().method("POST").uri("/path").version(Version::HTTP_11);
+        check_request(&build(builder).body(()).expect("a request").into_parts().0)
+    }
+
+    #[test]
+    fn an_ordinary_request_passes() {
+        assert_eq!(checked(|request| request.header("host", "example.org:8000")), Ok(()));
+        assert_eq!(checked(|request| request.header("host", "[::1]:80")), Ok(()));
+        assert_eq!(checked(|request| request.version(Version::HTTP_10)), Ok(()));
+        assert_eq!(checked(|request| request.header("host", "")), Ok(()));
+    }
+
+    #[test]
+    fn two_lengths_are_refused() {
+        let both = checked(|request| {
+            request.header("host", "a").header("transfer-encoding", "chunked").header("content-length", "3")
+        });
+        assert_eq!(both, Err(Refusal::AmbiguousLength));
+    }
+
+    #[test]
+    fn chunks_in_an_old_version_are_refused() {
+        let old = checked(|request| request.version(Version::HTTP_10).header("transfer-encoding", "chunked"));
+        assert_eq!(old, Err(Refusal::TransferEncodingInOldVersion));
+    }
+
+    #[test]
+    fn the_host_must_be_there_once_and_well_formed() {
+        assert_eq!(checked(|request| request), Err(Refusal::HostCount));
+        let twice = checked(|request| request.header("host", "a").header("host", "b"));
+        assert_eq!(twice, Err(Refusal::HostCount));
+        for malformed in ["a b", "user@host", "a/b", "a\tb"] {
+            let answer = checked(|request| request.header("host", malformed));
+            assert_eq!(answer, Err(Refusal::MalformedHost), "{malformed:?}");
+        }
+    }
+
+    #[test]
+    fn authority_form_is_for_connect_alone() {
+        let target = checked(|request| request.method("GET").uri("example.org:80").header("host", "a"));
+        assert_eq!(target, Err(Refusal::MalformedTarget));
+    }
+}

@@ -1,0 +1,234 @@
+//! The accept loop, and the life of one HTTP/1.1 connection from handshake to graceful end.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, watch};
+
+use crate::body::ResponseBody;
+use crate::listener::{Address, Connected, Listener};
+use crate::request_check::{Refusal, check_request};
+use crate::websocket::WebSocketHandshake;
+
+/// How long the accept loop rests when the system has no descriptor or memory left.
+const REST_WHEN_EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// Where the engine's tasks run. They are not `Send`: one thread drives them all.
+pub trait Executor: Clone + 'static {
+    /// Runs a task to its end.
+    fn spawn(&self, task: impl Future<Output = ()> + 'static);
+}
+
+/// What answers requests.
+pub trait Application: 'static {
+    /// What the application remembers of a connection for all its requests.
+    type Connection: 'static;
+
+    /// Called once for every connection, with both its ends.
+    fn connected(&self, peer: &Address, local: &Address) -> Self::Connection;
+
+    /// Answers a request. Dropping the future means that the client has gone.
+    fn respond(
+        self: &Rc<Self>,
+        connection: &Rc<Self::Connection>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<ResponseBody>> + 'static;
+
+    /// Answers a WebSocket handshake: by accepting it, or with any other response.
+    fn websocket(
+        self: &Rc<Self>,
+        connection: &Rc<Self::Connection>,
+        handshake: WebSocketHandshake,
+    ) -> impl Future<Output = Response<ResponseBody>> + 'static;
+
+    /// A request was refused before the application could see it.
+    fn refused(&self, connection: &Self::Connection, refusal: Refusal);
+
+    /// Accepting connections fails for want of resources; it is tried again.
+    fn accept_failed(&self, error: &io::Error);
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    Draining,
+    Closing,
+}
+
+/// Ends a server: gracefully at first, then for good.
+#[derive(Debug, Clone)]
+pub struct Shutdown {
+    phase: watch::Sender<Phase>,
+    open: Rc<Cell<usize>>,
+    none_open: Rc<Notify>,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self {
+            phase: watch::Sender::new(Phase::Serving),
+            open: Rc::default(),
+            none_open: Rc::new(Notify::new()),
+        }
+    }
+}
+
+impl Shutdown {
+    /// Stops accepting; idle connections close, busy ones finish the request they are at.
+    pub fn drain(&self) {
+        self.phase.send_if_modified(|phase| {
+            let serving = *phase == Phase::Serving;
+            if serving {
+                *phase = Phase::Draining;
+            }
+            serving
+        });
+    }
+
+    /// Drops every connection.
+    pub fn close(&self) {
+        self.phase.send_replace(Phase::Closing);
+    }
+
+    /// Connections that are open now.
+    pub fn open_connections(&self) -> usize {
+        self.open.get()
+    }
+
+    /// Waits until no connection is open.
+    pub async fn drained(&self) {
+        while self.open.get() > 0 {
+            self.none_open.notified().await;
+        }
+    }
+}
+
+/// Counts a connection for as long as it lives.
+struct Open(Shutdown);
+
+impl Open {
+    fn new(shutdown: &Shutdown) -> Self {
+        shutdown.open.set(shutdown.open.get() + 1);
+        Self(shutdown.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+        if self.0.open.get() == 0 {
+            self.0.none_open.notify_waiters();
+        }
+    }
+}
+
+/// Accepts connections until the shutdown begins.
+pub async fn serve<A: Application, E: Executor>(
+    listener: Listener,
+    application: Rc<A>,
+    executor: E,
+    shutdown: Shutdown,
+) {
+    let mut phase = shutdown.phase.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
+            accepted = listener.accept() => accepted,
+        };
+        let open = Open::new(&shutdown);
+        let application = application.clone();
+        match accepted {
+            Ok(Connected::Tcp { stream, peer, local }) => {
+                let (peer, local) = (Address::Ip(peer), Address::Ip(local));
+                executor.spawn(connection(stream, peer, local, application, open));
+            }
+            Ok(Connected::Unix { stream }) => {
+                let local = listener.address().unwrap_or(Address::Unix(None));
+                executor.spawn(connection(stream, Address::Unix(None), local, application, open));
+            }
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                application.accept_failed(&error);
+                drop(open);
+                tokio::time::sleep(REST_WHEN_EXHAUSTED).await;
+            }
+        }
+    }
+}
+
+/// The peer gave up while it waited to be accepted; the next one may be well.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+async fn connection<A: Application>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Address,
+    local: Address,
+    application: Rc<A>,
+    open: Open,
+) {
+    let remembered = Rc::new(application.connected(&peer, &local));
+    let service = service_fn(move |request| {
+        let (application, remembered) = (application.clone(), remembered.clone());
+        async move { Ok::<_, Infallible>(answer(&application, &remembered, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let mut phase = open.0.phase.subscribe();
+    loop {
+        tokio::select! {
+            biased;
+            // Its errors are the peer's: it broke the protocol or left. Both end the connection.
+            _ = connection.as_mut() => return,
+            changed = phase.changed() => {
+                if changed.is_err() || *phase.borrow() == Phase::Closing {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+async fn answer<A: Application>(
+    application: &Rc<A>,
+    connection: &Rc<A::Connection>,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
+    let (parts, body) = request.into_parts();
+    if let Err(refusal) = check_request(&parts) {
+        application.refused(connection, refusal);
+        let mut response = Response::new(ResponseBody::from("Bad Request"));
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        // What follows on this connection cannot be trusted to begin where it seems to.
+        response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+        return response;
+    }
+    let request = Request::from_parts(parts, body);
+    if WebSocketHandshake::is_asked_for(&request) {
+        return match WebSocketHandshake::new(request) {
+            Ok(handshake) => application.websocket(connection, handshake).await,
+            Err(response) => response,
+        };
+    }
+    application.respond(connection, request).await
+}

@@ -1,0 +1,158 @@
+//! Messages that an application sends, checked before anything of them reaches the network.
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use http::StatusCode;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString};
+
+/// Bodies up to this size are copied: cheaper than keeping the Python object alive.
+const COPY_UP_TO: usize = 2048;
+
+/// The message as a dict, and its type.
+pub fn dict_and_type<'a, 'py>(
+    message: &'a Bound<'py, PyAny>,
+) -> PyResult<(&'a Bound<'py, PyDict>, Bound<'py, PyString>)> {
+    let py = message.py();
+    let Ok(dict) = message.cast::<PyDict>() else {
+        return Err(PyTypeError::new_err(format!("an ASGI message is a dict, not {}", type_name(message))));
+    };
+    let Some(kind) = dict.get_item(intern!(py, "type"))? else {
+        return Err(PyValueError::new_err("an ASGI message needs a 'type'"));
+    };
+    let kind = kind
+        .cast_into::<PyString>()
+        .map_err(|error| PyTypeError::new_err(format!("the 'type' of an ASGI message is a str: {error}")))?;
+    Ok((dict, kind))
+}
+
+/// Names a type in an error message.
+pub fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string())
+}
+
+/// The status of 'http.response.start'.
+pub fn status(message: &Bound<'_, PyDict>) -> PyResult<StatusCode> {
+    let py = message.py();
+    let Some(status) = message.get_item(intern!(py, "status"))? else {
+        return Err(PyValueError::new_err("'http.response.start' needs a 'status'"));
+    };
+    let wrong = || {
+        PyValueError::new_err(format!(
+            "'http.response.start': status is an int from 200 to 999, not {}",
+            status.repr().map_or_else(|_| type_name(&status), |text| text.to_string())
+        ))
+    };
+    let number: u16 = status.extract().map_err(|_| wrong())?;
+    // 1xx is no final response (RFC 9110 section 15.2).
+    if number < 200 {
+        return Err(wrong());
+    }
+    StatusCode::from_u16(number).map_err(|_| wrong())
+}
+
+/// The headers of a response start or a WebSocket accept.
+pub fn headers(message: &Bound<'_, PyDict>) -> PyResult<HeaderMap> {
+    let py = message.py();
+    let mut map = HeaderMap::new();
+    let Some(pairs) = message.get_item(intern!(py, "headers"))? else { return Ok(map) };
+    if pairs.is_none() {
+        return Ok(map);
+    }
+    for pair in pairs.try_iter()? {
+        let pair = pair?;
+        let (name, value) = pair_of_bytes(&pair)?;
+        let (name_bytes, value_bytes) = (name.as_bytes(), value.as_bytes());
+        let header = HeaderName::from_bytes(name_bytes).map_err(|_| {
+            PyValueError::new_err(format!("{} is not a valid header name", quoted(name_bytes)))
+        })?;
+        let content = HeaderValue::from_bytes(value_bytes).map_err(|_| {
+            PyValueError::new_err(format!(
+                "header {}: the value {} contains a control character (a line break would let it forge headers)",
+                quoted(name_bytes),
+                quoted(value_bytes)
+            ))
+        })?;
+        map.append(header, content);
+    }
+    Ok(map)
+}
+
+/// Bytes as Python would show them, cut where they get long.
+fn quoted(bytes: &[u8]) -> String {
+    let shown = bytes.get(..80).unwrap_or(bytes);
+    format!("b'{}'", shown.escape_ascii())
+}
+
+fn pair_of_bytes<'py>(
+    pair: &Bound<'py, PyAny>,
+) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    let wrong = |_: PyErr| {
+        PyTypeError::new_err(format!(
+            "a header is a pair of bytes (name, value), not {}",
+            pair.repr().map_or_else(|_| type_name(pair), |text| text.to_string())
+        ))
+    };
+    if pair.len().map_err(wrong)? != 2 {
+        return Err(wrong(PyTypeError::new_err(())));
+    }
+    let part = |index: usize| -> PyResult<Bound<'py, PyBytes>> {
+        Ok(pair.get_item(index)?.cast_into::<PyBytes>()?)
+    };
+    Ok((part(0).map_err(wrong)?, part(1).map_err(wrong)?))
+}
+
+/// The length that the headers declare, if they do.
+pub fn declared_length(headers: &HeaderMap) -> PyResult<Option<u64>> {
+    let mut declared = None;
+    for value in headers.get_all(CONTENT_LENGTH) {
+        let digits = value.as_bytes();
+        let length: Option<u64> = std::str::from_utf8(digits)
+            .ok()
+            .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|text| text.parse().ok());
+        if length.is_none() || declared.is_some_and(|known| Some(known) != length) {
+            return Err(PyValueError::new_err(format!(
+                "header content-length: {} is not one decimal number",
+                quoted(digits)
+            )));
+        }
+        declared = length;
+    }
+    Ok(declared)
+}
+
+/// The bytes under `key`, missing or None counting as empty.
+pub fn body(message: &Bound<'_, PyDict>, key: &Bound<'_, PyString>) -> PyResult<Bytes> {
+    let Some(value) = message.get_item(key)? else { return Ok(Bytes::new()) };
+    bytes_of(&value, || format!("{key:?} of an ASGI message"))
+}
+
+fn bytes_of(value: &Bound<'_, PyAny>, what: impl Fn() -> String) -> PyResult<Bytes> {
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        let length = bytes.as_bytes().len();
+        if length <= COPY_UP_TO {
+            return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
+        }
+        return Ok(Bytes::from_owner(PyBackedBytes::from(bytes.clone())));
+    }
+    if let Ok(array) = value.cast::<PyByteArray>() {
+        return Ok(Bytes::from(array.to_vec()));
+    }
+    if value.is_instance_of::<PyMemoryView>() {
+        let copy = value.py().get_type::<PyBytes>().call1((value,))?.cast_into::<PyBytes>()?;
+        return Ok(Bytes::from_owner(PyBackedBytes::from(copy)));
+    }
+    if value.is_none() {
+        return Ok(Bytes::new());
+    }
+    Err(PyTypeError::new_err(format!("{} is bytes, not {}", what(), type_name(value))))
+}
+
+/// A boolean under `key`, False if missing.
+pub fn flag(message: &Bound<'_, PyDict>, key: &Bound<'_, PyString>) -> PyResult<bool> {
+    message.get_item(key)?.map_or(Ok(false), |value| value.is_truthy())
+}

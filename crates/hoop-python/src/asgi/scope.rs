@@ -1,0 +1,149 @@
+//! Scopes: what an application is told about a connection (ASGI specs "HTTP" and "WebSocket").
+
+use std::borrow::Cow;
+
+use hoop_net::Address;
+use http::request::Parts;
+use http::{Method, Version};
+use percent_encoding::percent_decode;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+
+/// Dicts with what is the same for every scope of a server; a scope begins as a copy.
+#[derive(Debug)]
+pub struct ScopeTemplates {
+    http: Py<PyDict>,
+    websocket: Py<PyDict>,
+    root_path: String,
+    state: Option<Py<PyDict>>,
+}
+
+/// The ends of a connection as scopes show them, made once a connection.
+#[derive(Debug)]
+pub struct Ends {
+    pub client: Py<PyAny>,
+    server: Py<PyAny>,
+}
+
+impl Ends {
+    pub fn new(py: Python<'_>, peer: &Address, local: &Address) -> PyResult<Self> {
+        Ok(Self { client: end(py, peer)?, server: end(py, local)? })
+    }
+}
+
+fn end(py: Python<'_>, address: &Address) -> PyResult<Py<PyAny>> {
+    Ok(match address {
+        Address::Ip(ip) => (ip.ip().to_string(), ip.port()).into_pyobject(py)?.into_any().unbind(),
+        // ASGI: "the path of the Unix socket and None".
+        Address::Unix(Some(path)) => {
+            (path.to_string_lossy().into_owned(), py.None()).into_pyobject(py)?.into_any().unbind()
+        }
+        Address::Unix(None) => py.None(),
+    })
+}
+
+impl ScopeTemplates {
+    pub fn new(py: Python<'_>, root_path: String, state: Option<Py<PyDict>>) -> PyResult<Self> {
+        let template = |kind: &str, scheme: &str| -> PyResult<Py<PyDict>> {
+            let asgi = PyDict::new(py);
+            asgi.set_item("version", "3.0")?;
+            asgi.set_item("spec_version", "2.5")?;
+            let dict = PyDict::new(py);
+            dict.set_item(intern!(py, "type"), kind)?;
+            dict.set_item(intern!(py, "asgi"), asgi)?;
+            dict.set_item(intern!(py, "http_version"), intern!(py, "1.1"))?;
+            dict.set_item(intern!(py, "scheme"), scheme)?;
+            dict.set_item(intern!(py, "root_path"), &root_path)?;
+            // Here so that the copies need not grow.
+            for later in ["server", "client", "path", "raw_path", "query_string", "headers"] {
+                dict.set_item(PyString::intern(py, later), py.None())?;
+            }
+            if kind == "http" {
+                dict.set_item(intern!(py, "method"), py.None())?;
+            } else {
+                dict.set_item(intern!(py, "subprotocols"), py.None())?;
+            }
+            if state.is_some() {
+                dict.set_item(intern!(py, "state"), py.None())?;
+            }
+            Ok(dict.unbind())
+        };
+        Ok(Self { http: template("http", "http")?, websocket: template("websocket", "ws")?, root_path, state })
+    }
+
+    pub fn http<'py>(&self, py: Python<'py>, parts: &Parts, ends: &Ends) -> PyResult<Bound<'py, PyDict>> {
+        let scope = self.http.bind(py).copy()?;
+        scope.set_item(intern!(py, "method"), method(py, &parts.method))?;
+        if parts.version == Version::HTTP_10 {
+            scope.set_item(intern!(py, "http_version"), intern!(py, "1.0"))?;
+        }
+        self.fill(&scope, parts, ends)?;
+        Ok(scope)
+    }
+
+    pub fn websocket<'py>(
+        &self,
+        py: Python<'py>,
+        parts: &Parts,
+        ends: &Ends,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let scope = self.websocket.bind(py).copy()?;
+        let offered = parts.headers.get_all(http::header::SEC_WEBSOCKET_PROTOCOL);
+        let names = offered.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+        let names = PyList::new(py, names.map(str::trim).filter(|name| !name.is_empty()).collect::<Vec<_>>())?;
+        scope.set_item(intern!(py, "subprotocols"), names)?;
+        self.fill(&scope, parts, ends)?;
+        Ok(scope)
+    }
+
+    fn fill(&self, scope: &Bound<'_, PyDict>, parts: &Parts, ends: &Ends) -> PyResult<()> {
+        let py = scope.py();
+        let raw_path = parts.uri.path();
+        let path = decode_path(raw_path);
+        if self.root_path.is_empty() {
+            scope.set_item(intern!(py, "path"), path)?;
+        } else {
+            scope.set_item(intern!(py, "path"), format!("{}{path}", self.root_path))?;
+        }
+        scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, raw_path.as_bytes()))?;
+        let query = parts.uri.query().unwrap_or_default();
+        scope.set_item(intern!(py, "query_string"), PyBytes::new(py, query.as_bytes()))?;
+        scope.set_item(intern!(py, "headers"), headers(py, parts)?)?;
+        scope.set_item(intern!(py, "client"), &ends.client)?;
+        scope.set_item(intern!(py, "server"), &ends.server)?;
+        if let Some(state) = &self.state {
+            // ASGI lifespan: each request gets a shallow copy.
+            scope.set_item(intern!(py, "state"), state.bind(py).copy()?)?;
+        }
+        Ok(())
+    }
+}
+
+fn headers<'py>(py: Python<'py>, parts: &Parts) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    for (name, value) in &parts.headers {
+        let pair: [Bound<'py, PyBytes>; 2] =
+            [PyBytes::new(py, name.as_str().as_bytes()), PyBytes::new(py, value.as_bytes())];
+        list.append(PyTuple::new(py, pair)?)?;
+    }
+    Ok(list)
+}
+
+/// Percent-decoded and read as UTF-8; what is not UTF-8 is replaced, as other servers do.
+fn decode_path(raw: &str) -> Cow<'_, str> {
+    percent_decode(raw.as_bytes()).decode_utf8_lossy()
+}
+
+fn method<'py>(py: Python<'py>, method: &Method) -> Bound<'py, PyString> {
+    match *method {
+        Method::GET => intern!(py, "GET").clone(),
+        Method::POST => intern!(py, "POST").clone(),
+        Method::PUT => intern!(py, "PUT").clone(),
+        Method::DELETE => intern!(py, "DELETE").clone(),
+        Method::PATCH => intern!(py, "PATCH").clone(),
+        Method::HEAD => intern!(py, "HEAD").clone(),
+        Method::OPTIONS => intern!(py, "OPTIONS").clone(),
+        _ => PyString::new(py, method.as_str()),
+    }
+}

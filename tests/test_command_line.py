@@ -1,0 +1,429 @@
+"""The `hoop` command: `hoop run` beside plain Python, usage errors, and `hoop serve`'s messages."""
+
+from __future__ import annotations
+
+import py_compile
+import signal
+import socket
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import hoopsnake
+
+SHOW = """
+import json, sys
+main = sys.modules["__main__"]
+print(json.dumps({
+    "argv": sys.argv,
+    "path": sys.path[0],
+    "names": {name: repr(globals().get(name)) for name in ("__name__", "__file__", "__package__",
+        "__cached__", "__doc__", "__annotations__", "__builtins__")},
+    "spec": __spec__ and [__spec__.name, __spec__.origin, __spec__.parent],
+    "loader": [type(__loader__).__name__, getattr(__loader__, "name", None)],
+    "all names": sorted(globals()),
+    "is main": vars(main) is globals(),
+}, indent=1))
+"""
+
+FAILS = """
+def inner():
+    return {}["missing"]
+
+def outer():
+    try:
+        inner()
+    except KeyError as error:
+        raise ValueError("the program's own fault") from error
+
+outer()
+"""
+
+
+class Ending(NamedTuple):
+    """How a command ended, and all that it said."""
+
+    status: int
+    output: str
+    errors: str
+
+
+def run(*command: str, cwd: Path, given: str = "") -> Ending:
+    done = subprocess.run(
+        command, cwd=cwd, input=given, capture_output=True, text=True, timeout=50, check=False
+    )
+    return Ending(done.returncode, done.stdout, done.stderr)
+
+
+def hoop(*arguments: str, cwd: Path, given: str = "") -> Ending:
+    return run(sys.executable, "-m", "hoopsnake", *arguments, cwd=cwd, given=given)
+
+
+def python(*arguments: str, cwd: Path, given: str = "") -> Ending:
+    return run(sys.executable, *arguments, cwd=cwd, given=given)
+
+
+def last_line(text: str) -> str:
+    return text.splitlines()[-1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the same program in every form that Python can run."""
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("import sys\nimported_with = sys.argv[:]\n")
+    for name in ("__main__.py", "module.py", "own.py"):
+        (package / name).write_text(SHOW)
+    (tmp_path / "script.py").write_text(SHOW)
+    (tmp_path / "link.py").symlink_to(package / "module.py")
+    (tmp_path / "fails.py").write_text(FAILS)
+    py_compile.compile(str(package / "own.py"), cfile=str(tmp_path / "compiled.pyc"))
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        archive.writestr("__main__.py", SHOW)
+    return tmp_path
+
+
+def write(folder: Path, source: str) -> str:
+    (folder / "program.py").write_text(source)
+    return "program.py"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "script.py",
+        "script.py --help -m -x -- a=b",
+        "./package/../script.py one",
+        "package/module.py",
+        "link.py",
+        "compiled.pyc",
+        "package --help",
+        "archive.zip --version",
+        "-m package -m other",
+        "-m package.module --help",
+        "-mpackage.module one",
+        "-m script -- two",
+        "-- script.py --",
+    ],
+)
+def test_a_program_sees_what_it_would_see_without_us(folder: Path, command: str) -> None:
+    ours = hoop("run", *command.split(), cwd=folder)
+    assert ours == python(*command.split(), cwd=folder)
+    assert ours.status == 0, ours.errors
+    assert '"is main": true' in ours.output
+
+
+def test_a_program_from_standard_input(folder: Path) -> None:
+    ours = hoop("run", "-", "one", "--two", cwd=folder, given=SHOW)
+    assert ours == python("-", "one", "--two", cwd=folder, given=SHOW)
+    assert '"argv": [\n  "-",' in ours.output
+
+
+def test_an_absolute_path(folder: Path) -> None:
+    path = str(folder / "script.py")
+    assert hoop("run", path, cwd=folder.parent) == python(path, cwd=folder.parent)
+
+
+def test_a_package_around_a_module_sees_the_same_arguments(folder: Path) -> None:
+    (folder / "package" / "tell.py").write_text("import package; print(package.imported_with)")
+    command = ("-m", "package.tell", "one")
+    assert hoop("run", *command, cwd=folder) == python(*command, cwd=folder)
+
+
+def test_safe_path_leaves_the_path_alone(folder: Path) -> None:
+    program = write(folder, "import sys, os; print(os.getcwd() in sys.path)")
+    ours = run(sys.executable, "-P", "-m", "hoopsnake", "run", program, cwd=folder)
+    assert ours == Ending(0, "False\n", "")
+
+
+def test_a_module_imported_by_its_package_warns(folder: Path) -> None:
+    (folder / "package" / "__init__.py").write_text("import package.module")
+    ours = hoop("run", "-m", "package.module", cwd=folder)
+    assert "RuntimeWarning: 'package.module' found in sys.modules" in ours.errors
+
+
+@pytest.mark.parametrize(
+    "command", ["missing.py", "-m missing", "-m script.missing", "-m .script", "-m package.missing"]
+)
+def test_what_is_not_there_is_one_line(folder: Path, command: str) -> None:
+    ours = hoop("run", *command.split(), cwd=folder)
+    plain = python(*command.split(), cwd=folder)
+    assert (ours.status, ours.output) == (plain.status, plain.output)
+    assert len(ours.errors.splitlines()) == 1
+    assert ours.errors.startswith("hoop: ")
+
+
+def test_a_missing_script_is_named_as_python_names_it(folder: Path) -> None:
+    ours = hoop("run", "missing.py", cwd=folder)
+    plain = python("missing.py", cwd=folder)
+    assert ours.status == 2
+    assert ours.errors.removeprefix("hoop: ") == plain.errors.removeprefix(f"{sys.executable}: ")
+
+
+def test_a_package_or_folder_without_main(folder: Path) -> None:
+    (folder / "package" / "__main__.py").unlink()
+    for command in (["package"], ["-m", "package"]):
+        ours = hoop("run", *command, cwd=folder)
+        assert ours.status == python(*command, cwd=folder).status == 1
+        assert "__main__" in ours.errors
+        assert len(ours.errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        FAILS,
+        "def f(:\n    pass\n",
+        "async def f(): pass\ndef g():\n    await f()\n",
+        "print('no end\n",
+        "import a_library_that_is_not_there\n",
+        "raise SystemExit\n",
+        "raise SystemExit(3)\n",
+        "import sys\nsys.exit('a message')\n",
+        "raise KeyboardInterrupt\n",
+        "import asyncio\nraise asyncio.CancelledError\n",
+        "import atexit\natexit.register(print, 'at exit')\nraise RuntimeError('first')\n",
+        "class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd\n",
+        "raise ExceptionGroup('two', [ValueError(1), TypeError(2)])\n",
+        "# coding: latin-1\nprint('\u00e9')\n",
+        "from threading import Thread, main_thread\n"
+        "Thread(target=lambda: (main_thread().join(), print('after the main thread'))).start()\n",
+        "import sys\nprint('out'); print('err', file=sys.stderr)\n",
+        "class Last:\n    def __del__(self): print('deleted')\nlast = Last()\n",
+        "import atexit, sys\n"
+        "atexit.register(lambda: print(sys.excepthook is sys.__excepthook__))\nsys.exit(4)\n",
+    ],
+)
+def test_a_program_ends_as_it_would_end_without_us(folder: Path, source: str) -> None:
+    program = write(folder, source)
+    ours = hoop("run", program, cwd=folder)
+    assert ours == python(program, cwd=folder)
+    assert "hoopsnake" not in ours.errors
+
+
+def test_the_traceback_of_a_module_has_its_own_frames_only(folder: Path) -> None:
+    ours = hoop("run", "-m", "fails", cwd=folder)
+    assert ours == python("fails.py", cwd=folder)
+    assert last_line(ours.errors) == "ValueError: the program's own fault"
+
+
+def test_the_traceback_of_a_broken_package_has_its_own_frames_only(folder: Path) -> None:
+    (folder / "package" / "__init__.py").write_text("1 / 0")
+    ours = hoop("run", "-m", "package.module", cwd=folder)
+    assert ours.status == 1
+    assert ours.errors.count("  File ") == 1
+    assert last_line(ours.errors) == "ZeroDivisionError: division by zero"
+
+
+def test_a_library_that_a_package_does_not_find_is_the_packages_fault(folder: Path) -> None:
+    (folder / "package" / "__init__.py").write_text("import a_library_that_is_not_there")
+    ours = hoop("run", "-m", "package.module", cwd=folder)
+    assert "Traceback" in ours.errors
+    assert last_line(ours.errors) == (
+        "ModuleNotFoundError: No module named 'a_library_that_is_not_there'"
+    )
+
+
+def test_the_programs_own_hook_gets_its_exception(folder: Path) -> None:
+    program = write(
+        folder,
+        """
+import atexit, sys, traceback
+
+def hook(kind, value, shown):
+    frames = [frame.name for frame in traceback.extract_tb(shown)]
+    print(kind.__name__, value, frames, value.__traceback__ is shown)
+
+def look():
+    print(sys.excepthook is hook, sys.last_value, sys.last_traceback.tb_frame.f_lineno)
+
+def fail():
+    raise ValueError("mine")
+
+sys.excepthook = hook
+atexit.register(look)
+fail()
+""",
+    )
+    ours = hoop("run", program, cwd=folder)
+    assert ours == python(program, cwd=folder)
+    assert ours.output.startswith("ValueError mine ['<module>', 'fail'] True\n")
+
+
+def test_asyncio_run_uses_our_loop(folder: Path) -> None:
+    program = write(
+        folder,
+        """
+import asyncio
+
+async def main():
+    return type(asyncio.get_running_loop()).__module__.partition(".")[0]
+
+if __name__ == "__main__":
+    print(asyncio.run(main()))
+""",
+    )
+    assert hoop("run", program, cwd=folder) == Ending(0, "hoopsnake\n", "")
+    assert hoop("run", "-m", "program", cwd=folder) == Ending(0, "hoopsnake\n", "")
+    assert python(program, cwd=folder) == Ending(0, "asyncio\n", "")
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
+def test_pickle_and_multiprocessing_find_the_programs_classes(folder: Path, method: str) -> None:
+    program = write(
+        folder,
+        f"""
+import multiprocessing, pickle
+
+class Point:
+    def __init__(self, x): self.x = x
+
+def double(point):
+    return Point(point.x * 2)
+
+if __name__ == "__main__":
+    print(pickle.loads(pickle.dumps(Point(3))).x)
+    with multiprocessing.get_context({method!r}).Pool(1) as pool:
+        print([point.x for point in pool.map(double, [Point(1), Point(2)])])
+""",
+    )
+    expected = Ending(0, "3\n[2, 4]\n", "")
+    assert hoop("run", program, cwd=folder) == python(program, cwd=folder) == expected
+    assert hoop("run", "-m", "program", cwd=folder) == expected
+
+
+def test_a_program_starts_without_the_parts_of_the_command_that_it_does_not_need(
+    folder: Path,
+) -> None:
+    write(folder, "import sys; print({'argparse', 'runpy'} & {*sys.modules})")
+    ours = run(
+        sys.executable,
+        "-c",
+        "from hoopsnake._cli import main; main(['run', 'program.py'])",
+        cwd=folder,
+    )
+    assert ours == Ending(0, "set()\n", "")
+
+
+def test_control_c_reaches_the_program(folder: Path) -> None:
+    program = write(folder, "print('ready', flush=True)\nimport time\ntime.sleep(50)\n")
+    command = [sys.executable, "-m", "hoopsnake", "run", program]
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == -signal.SIGINT
+    assert errors.count("  File ") == 1
+    assert last_line(errors) == "KeyboardInterrupt"
+
+
+def test_the_console_script_is_the_same_command(folder: Path) -> None:
+    script = Path(sys.executable).with_name("hoop")
+    ours = run(str(script), "run", "script.py", "--help", cwd=folder)
+    assert ours == python("script.py", "--help", cwd=folder)
+    failed = run(str(script), "run", "fails.py", cwd=folder)
+    assert failed == python("fails.py", cwd=folder)
+
+
+def test_version(tmp_path: Path) -> None:
+    ours = hoop("--version", cwd=tmp_path)
+    assert ours.status == 0
+    assert ours.output.startswith(f"hoop {hoopsnake.__version__} (")
+
+
+@pytest.mark.parametrize("command", ["--help", "run --help", "run -h", "serve --help"])
+def test_help_has_examples(tmp_path: Path, command: str) -> None:
+    ours = hoop(*command.split(), cwd=tmp_path)
+    assert ours.status == 0
+    assert ours.output.startswith("usage: hoop")
+    assert "examples:\n  hoop " in ours.output
+
+
+@pytest.mark.parametrize(
+    ("command", "remark"),
+    [
+        ("", "usage: hoop"),
+        ("sreve app", "invalid choice: 'sreve'"),
+        ("run", "name the script or the module to run"),
+        ("run --", "name the script or the module to run"),
+        ("run -m", "-m wants the name of a module"),
+        ("run --fast script.py", "unknown option --fast"),
+        ("serve", "required: APP"),
+        ("serve web:app --port 65536", "'65536' is no port"),
+        ("serve web:app --port http", "'http' is no port"),
+        ("serve web:app --graceful-timeout -1", "'-1' is no number of seconds"),
+        ("serve web:app --graceful-timeout inf", "'inf' is no number of seconds"),
+        ("serve web:app --root-path shop", "'shop' must begin with a slash"),
+        ("serve web:app --lifespan maybe", "invalid choice: 'maybe'"),
+        ("serve web:app --log-level loud", "invalid choice: 'loud'"),
+        ("serve web:app --fac", "unrecognized arguments: --fac"),
+        ("serve web:app --uds s --port 1", "leave out --host and --port"),
+        ("serve web:app --app-dir nowhere", "--app-dir: 'nowhere' is no directory"),
+    ],
+)
+def test_a_wrong_command_says_what_is_wrong(tmp_path: Path, command: str, remark: str) -> None:
+    ours = hoop(*command.split(), cwd=tmp_path)
+    assert ours.status == 2
+    assert ours.output == ""
+    assert remark in ours.errors
+    assert "Traceback" not in ours.errors
+
+
+@pytest.mark.parametrize(
+    ("application", "remark"),
+    [
+        ("web.py:app", "such as 'web:app'"),
+        ("webb:app", "there is no module 'webb'"),
+        ("web:ap", "did you mean 'app'?"),
+        ("web:create", "is it a factory? Then add --factory"),
+    ],
+)
+def test_a_wrong_application_is_one_line(tmp_path: Path, application: str, remark: str) -> None:
+    (tmp_path / "web.py").write_text(
+        "async def app(scope, receive, send): ...\ndef create(): return app\n"
+    )
+    ours = hoop("serve", application, cwd=tmp_path)
+    assert (ours.status, ours.output) == (2, "")
+    assert ours.errors.startswith("hoop: ")
+    assert len(ours.errors.splitlines()) == 1
+    assert remark in ours.errors
+
+
+def test_an_application_that_fails_to_import_shows_its_own_traceback(tmp_path: Path) -> None:
+    (tmp_path / "web.py").write_text("import shop\n")
+    (tmp_path / "shop.py").write_text("import a_library_that_is_not_there\n")
+    ours = hoop("serve", "web:app", cwd=tmp_path)
+    assert ours.status == 1
+    assert ours.errors.count("  File ") == 2
+    assert last_line(ours.errors) == (
+        "ModuleNotFoundError: No module named 'a_library_that_is_not_there'"
+    )
+
+
+def test_a_factory_that_fails_shows_its_own_traceback(tmp_path: Path) -> None:
+    (tmp_path / "web.py").write_text("def create():\n    raise LookupError('no settings')\n")
+    ours = hoop("serve", "web:create", "--factory", cwd=tmp_path)
+    assert ours.status == 1
+    assert ours.errors.count("  File ") == 1
+    assert last_line(ours.errors) == "LookupError: no settings"
+
+
+def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "web.py").write_text("async def app(scope, receive, send): ...\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ours = hoop("serve", "web", "--app-dir", "source", "--port", port, cwd=tmp_path)
+    assert ours.status == 1
+    assert last_line(ours.errors).startswith("hoop: ")
+    assert port in last_line(ours.errors)
+    assert "Traceback" not in ours.errors
