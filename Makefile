@@ -86,12 +86,8 @@ test-python: $(BUILT) $(STAMPS)/requirements-test ## the Python tests, on one in
 .PHONY: check-types
 check-types: $(BUILT) $(STAMPS)/requirements-check $(STAMPS)/requirements-test ## mypy, pyright, stubtest
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	MYPYPATH=python $(BIN)/python -m mypy.stubtest hoopsnake._native
-
-.PHONY: soak
-soak: $(BUILT) $(STAMPS)/requirements-test ## the tests that run for minutes
-	$(BIN)/python -m pytest -m soak --timeout=0
 
 .PHONY: deny
 deny: ## licences, advisories and sources of the Rust dependencies

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import py_compile
+import re
 import signal
 import socket
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.request import urlopen
 
 import pytest
 
 import hoopsnake
+from hoopsnake._cli import main
 
 SHOW = """
 import json, sys
@@ -41,6 +45,14 @@ def outer():
         raise ValueError("the program's own fault") from error
 
 outer()
+"""
+
+
+HELLO = """
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"hi"})
 """
 
 
@@ -155,14 +167,15 @@ def test_what_is_not_there_is_one_line(folder: Path, command: str) -> None:
     plain = python(*command.split(), cwd=folder)
     assert (ours.status, ours.output) == (plain.status, plain.output)
     assert len(ours.errors.splitlines()) == 1
-    assert ours.errors.startswith("hoop: ")
+    assert ours.errors.startswith("hoop: error: ")
 
 
 def test_a_missing_script_is_named_as_python_names_it(folder: Path) -> None:
     ours = hoop("run", "missing.py", cwd=folder)
     plain = python("missing.py", cwd=folder)
     assert ours.status == 2
-    assert ours.errors.removeprefix("hoop: ") == plain.errors.removeprefix(f"{sys.executable}: ")
+    reason = plain.errors.removeprefix(f"{sys.executable}: ")
+    assert ours.errors == f"hoop: error: {reason}"
 
 
 def test_a_package_or_folder_without_main(folder: Path) -> None:
@@ -255,22 +268,51 @@ fail()
     assert ours.output.startswith("ValueError mine ['<module>', 'fail'] True\n")
 
 
-def test_asyncio_run_uses_our_loop(folder: Path) -> None:
-    program = write(
-        folder,
-        """
+WHOSE = """
 import asyncio
+from threading import Thread
 
-async def main():
+async def whose():
     return type(asyncio.get_running_loop()).__module__.partition(".")[0]
 
+def in_new_event_loop():
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(whose())
+    finally:
+        loop.close()
+
+def in_runner(**options):
+    with asyncio.Runner(**options) as runner:
+        return runner.run(whose())
+
+def in_thread():
+    seen = []
+    thread = Thread(target=lambda: seen.append(asyncio.run(whose())))
+    thread.start()
+    thread.join()
+    return seen[0]
+
 if __name__ == "__main__":
-    print(asyncio.run(main()))
-""",
-    )
+    print({})
+"""
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["asyncio.run(whose())", "in_runner()", "in_new_event_loop()", "in_thread()"],
+)
+def test_every_way_to_run_a_coroutine_uses_our_loop(folder: Path, expression: str) -> None:
+    program = write(folder, WHOSE.replace("{}", expression))
     assert hoop("run", program, cwd=folder) == Ending(0, "hoopsnake\n", "")
     assert hoop("run", "-m", "program", cwd=folder) == Ending(0, "hoopsnake\n", "")
     assert python(program, cwd=folder) == Ending(0, "asyncio\n", "")
+
+
+def test_a_program_that_names_its_loop_gets_that_one(folder: Path) -> None:
+    factory = "in_runner(loop_factory=asyncio.SelectorEventLoop)"
+    program = write(folder, WHOSE.replace("{}", factory))
+    assert hoop("run", program, cwd=folder) == Ending(0, "asyncio\n", "")
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
@@ -392,7 +434,7 @@ def test_a_wrong_application_is_one_line(tmp_path: Path, application: str, remar
     )
     ours = hoop("serve", application, cwd=tmp_path)
     assert (ours.status, ours.output) == (2, "")
-    assert ours.errors.startswith("hoop: ")
+    assert ours.errors.startswith("hoop: error: ")
     assert len(ours.errors.splitlines()) == 1
     assert remark in ours.errors
 
@@ -424,6 +466,76 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         ours = hoop("serve", "web", "--app-dir", "source", "--port", port, cwd=tmp_path)
     assert ours.status == 1
-    assert last_line(ours.errors).startswith("hoop: ")
+    assert last_line(ours.errors).startswith("hoop: error: ")
     assert port in last_line(ours.errors)
     assert "Traceback" not in ours.errors
+
+
+@pytest.fixture
+def served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[list[tuple[Any, hoopsnake.ServerConfig]]]:
+    """What `hoop serve` gives to the server, which does not run."""
+    (tmp_path / "configured.py").write_text(HELLO)
+    seen: list[tuple[Any, hoopsnake.ServerConfig]] = []
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.setattr(hoopsnake, "serve", lambda app, config: (app, config))
+    monkeypatch.setattr(hoopsnake, "run", seen.append)
+    monkeypatch.chdir(tmp_path)
+    yield seen
+    sys.modules.pop("configured", None)
+
+
+def test_the_server_gets_what_the_command_says(
+    served: list[tuple[Any, hoopsnake.ServerConfig]],
+) -> None:
+    options = (
+        "--host 0.0.0.0 --port 81 --log-level debug --access-log --graceful-timeout 1.5 "
+        "--root-path /shop/ --lifespan off"
+    )
+    assert main(["serve", "configured:app", *options.split()]) == 0
+    [(application, config)] = served
+    assert application is sys.modules["configured"].app
+    assert (config.host, config.port, config.uds) == ("0.0.0.0", 81, None)
+    assert (config.log_level, config.access_log) == ("debug", True)
+    assert (config.graceful_timeout, config.root_path) == (1.5, "/shop")
+    assert config.lifespan == "off"
+
+
+def test_what_the_command_leaves_out(served: list[tuple[Any, hoopsnake.ServerConfig]]) -> None:
+    assert main(["serve", "configured"]) == 0
+    [(_, config)] = served
+    assert (config.host, config.port, config.uds) == ("127.0.0.1", 8000, None)
+    assert (config.log_level, config.access_log) == ("info", False)
+    assert (config.graceful_timeout, config.root_path, config.lifespan) == (10.0, "", "auto")
+
+
+def test_a_socket_file_instead_of_a_port(
+    served: list[tuple[Any, hoopsnake.ServerConfig]],
+) -> None:
+    assert main(["serve", "configured", "--uds", "shop.sock"]) == 0
+    assert served[0][1].uds == "shop.sock"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serves_until_it_is_asked_to_stop(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "web.py").write_text(HELLO)
+    command = [sys.executable, "-m", "hoopsnake", "serve", "web:app", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = ""
+            while not (address := re.search(r"http://127\.0\.0\.1:\d+", said)):
+                line = process.stdout.readline()
+                assert line, f"it ended, and had said: {said}"
+                said += line
+            with urlopen(address.group(), timeout=20) as answer:
+                assert answer.read() == b"hi"
+            process.send_signal(number)
+            rest, _ = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in said + rest

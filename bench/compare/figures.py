@@ -28,7 +28,7 @@ def ratio(figure: float | None, reference: float | None) -> float | None:
 
 
 def rotated(items: Sequence[Item], turn: int) -> list[Item]:
-    """The items begun at another one each turn, so that no place in the order is always the same."""
+    """The items, begun at another one each turn, so that none always has the same place."""
     if not items:
         return []
     start = turn % len(items)

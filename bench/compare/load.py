@@ -39,18 +39,47 @@ def find_wrk() -> str:
 def wrk(
     url: str, *, connections: int, seconds: int, post_bytes: int, cores: Sequence[int] | None
 ) -> Load:
-    """Load a URL from one wrk thread; every answer must have a 2xx status."""
+    """Load a URL from one wrk thread; one broken or failed request makes it NotMeasured."""
     command = [find_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
-    found = _run(
+    printed = _run(
         [*command, "-s", str(REPORT), url],
         seconds=seconds,
         cores=cores,
         environment={"BENCH_POST_BYTES": str(post_bytes)},
     )
+    return parse_wrk(printed)
+
+
+def echo(
+    binary: Path,
+    port: int,
+    *,
+    connections: int,
+    size: int,
+    seconds: int,
+    cores: Sequence[int] | None,
+) -> Load:
+    """Load a TCP echo server; the client itself checks every echoed byte."""
+    printed = _run(
+        [
+            *(str(binary), "--echo-load", "--port", str(port)),
+            *("--connections", str(connections), "--size", str(size)),
+            *("--seconds", str(seconds)),
+        ],
+        seconds=seconds,
+        cores=cores,
+        environment={},
+    )
+    return parse_echo(printed)
+
+
+def parse_wrk(printed: str) -> Load:
+    """Read what wrk prints with report.lua; NotMeasured when one request was not answered well."""
+    found = _last_line(printed)
     if found["bad_status"] or found["broken"]:
         raise NotMeasured(
             f"under load {found['bad_status']:.0f} answers had a bad status "
-            f"and {found['broken']:.0f} broke off"
+            f"and {found['broken']:.0f} requests broke off"
         )
     if not found["requests"]:
         raise NotMeasured("under load no request was answered")
@@ -62,20 +91,9 @@ def wrk(
     )
 
 
-def echo(
-    binary: Path, port: int, *, connections: int, size: int, seconds: int, cores: Sequence[int] | None
-) -> Load:
-    """Load a TCP echo server; the client itself checks every echoed byte."""
-    found = _run(
-        [
-            *(str(binary), "--echo-load", "--port", str(port)),
-            *("--connections", str(connections), "--size", str(size)),
-            *("--seconds", str(seconds)),
-        ],
-        seconds=seconds,
-        cores=cores,
-        environment={},
-    )
+def parse_echo(printed: str) -> Load:
+    """Read what `plain-hyper --echo-load` prints."""
+    found = _last_line(printed)
     if not found["messages"]:
         raise NotMeasured("under load no message was echoed")
     return Load(
@@ -86,13 +104,22 @@ def echo(
     )
 
 
+def _last_line(printed: str) -> dict[str, float]:
+    lines = printed.strip().splitlines()
+    try:
+        found: dict[str, float] = json.loads(lines[-1])
+    except (IndexError, ValueError):
+        raise NotMeasured(f"the load printed no figures: {lines[-1:]}") from None
+    return found
+
+
 def _run(
     command: Sequence[str],
     *,
     seconds: int,
     cores: Sequence[int] | None,
     environment: Mapping[str, str],
-) -> dict[str, float]:
+) -> str:
     try:
         ended = subprocess.run(
             command,
@@ -106,5 +133,4 @@ def _run(
         raise NotMeasured("the load did not end: the server holds its connections") from None
     if ended.returncode != 0:
         raise NotMeasured(f"the load failed: {(ended.stderr or ended.stdout).strip()}")
-    found: dict[str, float] = json.loads(ended.stdout.strip().splitlines()[-1])
-    return found
+    return ended.stdout

@@ -120,7 +120,9 @@ MICRO_WORKLOADS: dict[str, tuple[MicroWorkload, int]] = {
 }
 
 
-def measure(loop: asyncio.AbstractEventLoop, work: MicroWorkload, count: int) -> tuple[float, float]:
+def measure(
+    loop: asyncio.AbstractEventLoop, work: MicroWorkload, count: int
+) -> tuple[float, float]:
     """CPU and wall nanoseconds per operation, after a tenth as many to warm up."""
 
     async def timed() -> tuple[float, float]:

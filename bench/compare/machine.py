@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.compare import proc_files
+
 
 @dataclass(frozen=True)
 class Cores:
@@ -29,9 +31,14 @@ def facts() -> dict[str, str | int]:
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_mib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2,
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "kernel": f"{platform.system()} {kernel_version()} {platform.machine()}",
         "libc": " ".join(platform.libc_ver()),
     }
+
+
+def kernel_version() -> str:
+    """The version alone, without what whoever built the kernel has added behind it."""
+    return platform.release().partition("-")[0]
 
 
 def processor() -> str:
@@ -45,14 +52,12 @@ def processor() -> str:
 def moment() -> dict[str, str | float]:
     """When it is, and how busy the machine has been for the last minute."""
     return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "load_average_1_min": round(os.getloadavg()[0], 2),
+        "began": datetime.now(UTC).isoformat(timespec="seconds"),
+        "load_average_before": round(os.getloadavg()[0], 2),
     }
 
 
 def busy_seconds() -> float:
     """CPU seconds that all processes of the machine have used since it started."""
-    # The line says: user nice system idle iowait irq softirq steal, in ticks.
-    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
-    user, nice, system, _idle, _iowait, irq, softirq = (int(field) for field in fields[:7])
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+    ticks = proc_files.busy_ticks(Path("/proc/stat").read_text())
+    return ticks / os.sysconf("SC_CLK_TCK")

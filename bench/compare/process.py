@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bench.compare import proc_files
 from bench.compare.faults import NotMeasured
 
 READY_SECONDS = 30.0
@@ -52,7 +53,7 @@ class Process:
         cores: Sequence[int] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._output = tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 – stop() closes it
         self._child = subprocess.Popen(
             command,
             cwd=directory,
@@ -76,44 +77,57 @@ class Process:
         self.stop()
 
     def wait_until_listening(self, port: int) -> None:
-        """Return once the port accepts; NotMeasured with the program's last words if it never does."""
+        """Return once the port accepts; NotMeasured with the last words if it never does."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
-            if self._child.poll() is not None:
-                raise NotMeasured(f"ended with status {self._child.returncode}: {self.last_line()}")
+            self.raise_if_ended()
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
             except OSError:
                 time.sleep(0.02)
             else:
                 return
-        raise NotMeasured(f"did not listen within {READY_SECONDS:.0f} s: {self.last_line()}")
+        raise NotMeasured(f"did not listen within {READY_SECONDS:.0f} s{self.last_words()}")
 
-    def last_line(self) -> str:
-        """The last line that the program printed: with Python the exception, mostly."""
+    def raise_if_ended(self) -> None:
+        """NotMeasured with the program's last words if it is no longer there."""
+        if self._child.poll() is not None:
+            raise NotMeasured(f"ended with status {self._child.returncode}{self.last_words()}")
+
+    def last_words(self) -> str:
+        """What to put behind a fault: the last line that the program printed, if there is one."""
+        printed = self._printed().strip()
+        return f" (it printed: {printed.splitlines()[-1].strip()[:200]})" if printed else ""
+
+    def output_at_end(self, seconds: float) -> str:
+        """What the program printed, once it has ended well; NotMeasured if it does not."""
+        try:
+            self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise NotMeasured(f"did not end within {seconds:.0f} s{self.last_words()}") from None
+        if self._child.returncode != 0:
+            self.raise_if_ended()
+        return self._printed()
+
+    def _printed(self) -> str:
         # A handle of our own on the same file: seeking in the shared one would move the
         # program's next write.
         with open(f"/proc/self/fd/{self._output.fileno()}", "rb") as output:
-            lines = output.read().decode(errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
+            return output.read().decode(errors="replace")
 
     def cpu_seconds(self) -> float:
         """User and system time of every thread and process of the tree, ended children included."""
-        # Fields 14 to 17 of stat: own user and system time, then those of reaped children.
-        ticks = sum(sum(map(int, fields[11:15])) for _, fields in self._members())
-        return ticks / TICKS_PER_SECOND
+        return sum(stat.ticks for _, stat in self._members()) / TICKS_PER_SECOND
 
     def peak_memory(self) -> int:
         """The sum over the tree of the most memory each process ever held resident, in bytes."""
         total = 0
         for directory, _ in self._members():
             try:
-                status = (directory / "status").read_text()
+                total += proc_files.peak_resident_bytes((directory / "status").read_text())
             except OSError:
+                # It ended between the two looks.
                 continue
-            for line in status.splitlines():
-                if line.startswith("VmHWM:"):
-                    total += int(line.split()[1]) * 1024
         return total
 
     def stop(self) -> None:
@@ -136,16 +150,13 @@ class Process:
             except ProcessLookupError:
                 pass
 
-    def _members(self) -> Iterator[tuple[Path, list[str]]]:
-        session = str(self._child.pid)
+    def _members(self) -> Iterator[tuple[Path, proc_files.Stat]]:
         for directory in Path("/proc").iterdir():
             if not directory.name.isdigit():
                 continue
             try:
-                stat = (directory / "stat").read_text()
+                stat = proc_files.parse_stat((directory / "stat").read_text())
             except OSError:
                 continue
-            # The program's name is in brackets and may hold spaces: fields are counted behind it.
-            fields = stat.rpartition(")")[2].split()
-            if fields[3] == session:
-                yield directory, fields
+            if stat.session == self._child.pid:
+                yield directory, stat

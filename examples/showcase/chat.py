@@ -35,6 +35,7 @@ class Member:
     """Somebody in the room, and the lines that wait for them."""
 
     name: str
+    number: int  # Tells whose words are whose, for names are taken again once they are free.
     tab: str  # Made up by the page, so that a tab that reconnects takes its own old place.
     outbox: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(OUTBOX))
     dismissed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,40 +55,39 @@ class Room:
         self.members: list[Member] = []
         self.history: deque[Line] = deque(maxlen=HISTORY)
         self.spoken = 0
+        self.joined = 0
 
     def join(self, name: str, tab: str) -> Member:
         """Let somebody in, tell them what they missed, and tell everybody else."""
         for old in [member for member in self.members if tab and member.tab == tab]:
             old.dismiss(REPLACED)
             self.leave(old)
-        member = Member(self._free_name(name), tab)
+        self.joined += 1
+        member = Member(self._free_name(name), self.joined, tab)
         welcome = {"kind": "welcome", "room": self.identity, "name": member.name}
-        hand(member, {**welcome, "history": list(self.history)})
+        hand(member, {**welcome, "member": member.number, "history": list(self.history)})
         self.members.append(member)
-        self._tell("joined", member.name)
+        self._tell("joined", member)
         return member
 
     def leave(self, member: Member) -> None:
         """Forget a member and tell the rest; a second call changes nothing."""
         if member in self.members:
             self.members.remove(member)
-            self._tell("left", member.name)
+            self._tell("left", member)
 
     def say(self, member: Member, text: str) -> None:
         """Pass a member's words on to everybody, the speaker included."""
         if member in self.members:
-            self._tell("said", member.name, text)
+            self._tell("said", member, text)
 
-    def _tell(self, kind: str, name: str, text: str = "") -> None:
+    def _tell(self, kind: str, about: Member, text: str = "") -> None:
         self.spoken += 1
-        line: Line = {"kind": kind, "number": self.spoken, "at": time.time(), "name": name}
-        self.history.append({**line, "text": text})
+        line: Line = {"kind": kind, "number": self.spoken, "at": time.time(), "text": text}
+        line |= {"name": about.name, "member": about.number}
+        self.history.append(line)
         present = [member.name for member in self.members]
-        full = [
-            member
-            for member in self.members
-            if not hand(member, {**line, "text": text, "present": present})
-        ]
+        full = [member for member in self.members if not hand(member, {**line, "present": present})]
         for member in full:
             member.dismiss(TOO_SLOW)
             self.leave(member)

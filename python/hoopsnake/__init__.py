@@ -1,7 +1,22 @@
 """hoopsnake: async Python for the web, on a Rust engine."""
 
+from hoopsnake._errors import ClientDisconnected, LifespanError, ListenError, ServerError
 from hoopsnake._event_loop import EventLoop, new_event_loop, run
 from hoopsnake._native import __version__
 from hoopsnake._policy import install
+from hoopsnake._server import serve
+from hoopsnake._server_config import ServerConfig
 
-__all__ = ["EventLoop", "__version__", "install", "new_event_loop", "run"]
+__all__ = [
+    "ClientDisconnected",
+    "EventLoop",
+    "LifespanError",
+    "ListenError",
+    "ServerConfig",
+    "ServerError",
+    "__version__",
+    "install",
+    "new_event_loop",
+    "run",
+    "serve",
+]

@@ -85,6 +85,13 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
             self._take_signal_wakeup()
         return removed
 
+    def _add_callback(self, handle: asyncio.Handle) -> None:
+        # The standard library queues its own handles, those of signals among them, through here.
+        if not handle.cancelled():
+            self.call_soon(handle._run)
+
+    _add_callback_signalsafe = _add_callback
+
     def _take_signal_wakeup(self) -> int | None:
         """Let signals wake the loop even while it is parked; None outside the main thread."""
         if threading.current_thread() is not threading.main_thread():

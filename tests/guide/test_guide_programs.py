@@ -44,6 +44,7 @@ LESSONS = {
     "echo": ["['you said: hello', 'you said: goodbye']", "['100010 letters']"],
     "many_clients": ["500 of 500 clients had their answer", "in about one wait: True"],
     "scraper": ["200 pages, from 'Page 0' to 'Page 199'", "all at once: True"],
+    "signal_handler": ["stopped after some work: True", "removed: True", "as at first: True"],
     "subprocess_output": ["read: line 2", "read: SHOUT", "stopped by signal 15"],
 }
 

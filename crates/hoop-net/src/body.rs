@@ -24,6 +24,7 @@ struct Channel {
     remaining: Option<u64>,
     finished: bool,
     aborted: bool,
+    abort_announced: bool,
     reader_gone: bool,
     reader: Option<Waker>,
     on_drained: Option<Wakeup>,
@@ -193,7 +194,13 @@ fn poll_stream(
         return Poll::Ready(Some(Ok(Frame::data(chunk))));
     }
     if channel.aborted {
-        return Poll::Ready(Some(Err(BodyAborted)));
+        if std::mem::replace(&mut channel.abort_announced, true) {
+            return Poll::Ready(Some(Err(BodyAborted)));
+        }
+        // hyper drops what it has buffered when a body fails, and writes it out when one has to be
+        // waited for: so the chunks before the failure still reach the peer.
+        cx.waker().wake_by_ref();
+        return Poll::Pending;
     }
     if channel.finished {
         return Poll::Ready(None);

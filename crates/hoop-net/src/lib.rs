@@ -17,9 +17,10 @@ mod websocket;
 
 pub use body::{BodyAborted, BodySender, ResponseBody};
 pub use error::ListenError;
+pub use hyper::Error as BodyError;
 pub use hyper::body::Incoming;
 pub use listener::{Address, Connected, Listener};
 pub use readiness::{LevelPoller, Readiness};
 pub use request_check::{Refusal, check_request};
-pub use server::{Application, Executor, Shutdown, serve};
+pub use server::{Application, Executor, OpenConnection, Shutdown, serve};
 pub use websocket::{Message, PendingWebSocket, WebSocket, WebSocketHandshake};

@@ -101,6 +101,12 @@ impl Shutdown {
         self.phase.send_replace(Phase::Closing);
     }
 
+    /// Counts one more connection; a WebSocket takes its own, as hyper has done with it.
+    pub fn opened(&self) -> OpenConnection {
+        self.open.set(self.open.get() + 1);
+        OpenConnection(self.clone())
+    }
+
     /// Connections that are open now.
     pub fn open_connections(&self) -> usize {
         self.open.get()
@@ -114,17 +120,11 @@ impl Shutdown {
     }
 }
 
-/// Counts a connection for as long as it lives.
-struct Open(Shutdown);
+/// Counts as an open connection for as long as it lives.
+#[derive(Debug)]
+pub struct OpenConnection(Shutdown);
 
-impl Open {
-    fn new(shutdown: &Shutdown) -> Self {
-        shutdown.open.set(shutdown.open.get() + 1);
-        Self(shutdown.clone())
-    }
-}
-
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get() - 1);
         if self.0.open.get() == 0 {
@@ -147,7 +147,7 @@ pub async fn serve<A: Application, E: Executor>(
             _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
             accepted = listener.accept() => accepted,
         };
-        let open = Open::new(&shutdown);
+        let open = shutdown.opened();
         let application = application.clone();
         match accepted {
             Ok(Connected::Tcp { stream, peer, local }) => {
@@ -181,7 +181,7 @@ async fn connection<A: Application>(
     peer: Address,
     local: Address,
     application: Rc<A>,
-    open: Open,
+    open: OpenConnection,
 ) {
     let remembered = Rc::new(application.connected(&peer, &local));
     let service = service_fn(move |request| {

@@ -2,8 +2,11 @@
 
 use std::io;
 
+use hoop_net::ListenError;
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
+
+use crate::imports::Imports;
 
 /// An `OSError` with errno, so that Python picks the subclass (`ConnectionResetError`, …) itself.
 pub fn os_error(error: &io::Error) -> PyErr {
@@ -20,6 +23,21 @@ pub fn os_error(error: &io::Error) -> PyErr {
 /// asyncio's words for a loop that is used after `close()`.
 pub fn loop_is_closed() -> PyErr {
     PyRuntimeError::new_err("Event loop is closed")
+}
+
+/// `hoopsnake.ClientDisconnected`, as `send()` raises it (ASGI HTTP spec 2.4, "Send").
+pub fn client_disconnected(py: Python<'_>, request: &str) -> PyErr {
+    let text = format!("{request}: the client has disconnected; nothing more can be sent to it");
+    Imports::get(py)
+        .and_then(|imports| imports.client_disconnected.call1(py, (text,)))
+        .map_or_else(|error| error, |exception| PyErr::from_value(exception.into_bound(py)))
+}
+
+/// `hoopsnake.ListenError`.
+pub fn listen_error(py: Python<'_>, error: &ListenError) -> PyErr {
+    Imports::get(py)
+        .and_then(|imports| imports.listen_error.call1(py, (error.to_string(),)))
+        .map_or_else(|error| error, |exception| PyErr::from_value(exception.into_bound(py)))
 }
 
 /// A fault of hoopsnake itself: say so, and ask for a report.

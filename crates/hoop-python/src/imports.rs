@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyType};
 pub struct Imports {
     pub asyncio_future: Py<PyAny>,
     pub asyncio_task: Py<PyAny>,
+    pub cancelled_error: Py<PyAny>,
     pub asyncio_handle: Py<PyType>,
     pub asyncio_timer_handle: Py<PyType>,
     /// The subclass of `asyncio.Transport` that the stdlib's fallback for `sendfile` asks for.
@@ -18,6 +19,8 @@ pub struct Imports {
     pub debug_handle: Py<PyAny>,
     pub debug_timer_handle: Py<PyAny>,
     pub transport_socket: Py<PyAny>,
+    pub client_disconnected: Py<PyAny>,
+    pub listen_error: Py<PyAny>,
     /// `{"eager_start": True}` where tasks can start eagerly (Python 3.12), else empty.
     pub eager_start: Py<PyDict>,
 }
@@ -34,6 +37,7 @@ impl Imports {
         let asyncio = py.import("asyncio")?;
         let events = py.import("asyncio.events")?;
         let debug = py.import("hoopsnake._debug")?;
+        let errors = py.import("hoopsnake._errors")?;
         let class = |module: &Bound<'_, PyModule>, name: &str| -> PyResult<Py<PyType>> {
             Ok(module.getattr(name)?.cast_into::<PyType>()?.unbind())
         };
@@ -43,6 +47,7 @@ impl Imports {
         }
         Ok(Self {
             asyncio_future: asyncio.getattr("Future")?.unbind(),
+            cancelled_error: asyncio.getattr("CancelledError")?.unbind(),
             asyncio_task: asyncio.getattr("Task")?.unbind(),
             asyncio_handle: class(&events, "Handle")?,
             asyncio_timer_handle: class(&events, "TimerHandle")?,
@@ -55,6 +60,8 @@ impl Imports {
             debug_handle: debug.getattr("debug_handle")?.unbind(),
             debug_timer_handle: debug.getattr("debug_timer_handle")?.unbind(),
             transport_socket: py.import("asyncio.trsock")?.getattr("TransportSocket")?.unbind(),
+            client_disconnected: errors.getattr("ClientDisconnected")?.unbind(),
+            listen_error: errors.getattr("ListenError")?.unbind(),
             eager_start: eager_start.unbind(),
         })
     }

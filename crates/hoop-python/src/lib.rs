@@ -3,6 +3,7 @@
 //! - `event_loop`: asyncio's loop over a tokio current-thread runtime.
 //! - `asgi`: the ASGI application server on that loop.
 
+mod asgi;
 mod errors;
 mod event_loop;
 mod gil_cell;
@@ -18,5 +19,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<event_loop::handle::Handle>()?;
     module.add_class::<event_loop::handle::TimerHandle>()?;
     module.add_class::<event_loop::transport::SocketTransport>()?;
+    module.add_class::<asgi::Server>()?;
     Ok(())
 }

@@ -17,6 +17,7 @@ let retryDelay = FIRST_RETRY;
 let retryTimer = 0;
 let lastHeard = 0;
 let myName = "";
+let myNumber = 0;
 let room = "";
 let lastNumber = 0;
 
@@ -96,9 +97,9 @@ function hear(line) {
   else write(line);
 }
 
-function enter({ name, room: identity, history }) {
+function enter({ name, member, room: identity, history }) {
   retryDelay = FIRST_RETRY;
-  myName = name;
+  [myName, myNumber] = [name, member];
   if (identity !== room) {
     // Another process than before: its numbers begin anew, and its history is all there is.
     log.replaceChildren();
@@ -113,14 +114,14 @@ function enter({ name, room: identity, history }) {
   show("live", `You are in the room as ${name}.`);
 }
 
-function write({ kind, number, at, name, text, present: names }) {
+function write({ kind, number, at, name, member, text, present: names }) {
   if (names) showPresent(names);
   if (number <= lastNumber) return; // Heard before we were cut off.
   lastNumber = number;
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
   log.querySelector(".empty")?.remove();
   const line = document.createElement("div");
-  line.className = kind === "said" && name === myName ? "said mine" : kind;
+  line.className = kind === "said" && member === myNumber ? "said mine" : kind;
   const time = document.createElement("time");
   const moment = new Date(at * 1000);
   time.dateTime = moment.toISOString();

@@ -37,6 +37,7 @@ async function showSource({ currentTarget: details }) {
   shown?.remove();
   const code = document.createElement("pre");
   code.tabIndex = 0;
+  code.setAttribute("role", "group");
   code.setAttribute("aria-label", `Source of ${details.dataset.demo}.py`);
   details.append(code);
   try {

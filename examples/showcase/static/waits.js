@@ -51,6 +51,7 @@ function clear(lane) {
   lane.origin = null; // When the lane's clock stood at zero, by this page's clock.
   lane.total = null;
   lane.took.textContent = "…";
+  lane.took.parentElement.dataset.state = "running";
   for (const row of lane.rows.values()) {
     row.className = "";
     row.querySelector(".unseen").textContent = "";
@@ -86,6 +87,7 @@ function note(lane, { what, service, at }) {
   lane.origin ??= performance.now() - at * 1000;
   if (what === "done") {
     lane.total = at;
+    lane.took.parentElement.dataset.state = "done";
     lane.took.textContent = inSeconds(at);
     return;
   }

@@ -55,7 +55,7 @@ examples:
   hoop serve app:app --uds /run/shop.sock --root-path /shop
 
 exit status: 0 after a stop that was asked for; 1 if the application or the server failed; 2 if the
-command is wrong or names no application; 130 if Ctrl-C came before the server was up."""
+command is wrong or names no application; 130 if Ctrl-C came while it was still imported."""
 
 
 def command_parser() -> argparse.ArgumentParser:

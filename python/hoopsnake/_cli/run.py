@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import NoReturn
 
 import hoopsnake
+from hoopsnake._cli.complaint import complain
 from hoopsnake._cli.program import Program, ProgramError, module_program, script_program
 from hoopsnake._cli.tracebacks import leave_with_own_frames
 
@@ -22,8 +22,7 @@ def run_command(arguments: list[str]) -> int:
         program = _load(kind, name, rest)
         program.run()
     except ProgramError as error:
-        print(f"hoop: {error}", file=sys.stderr)
-        return error.exit_status
+        return complain(str(error), exit_status=error.exit_status)
     except BaseException as error:
         leave_with_own_frames(error)
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import hoopsnake
 from hoopsnake._cli.arguments import DEFAULT_HOST, DEFAULT_PORT
+from hoopsnake._cli.complaint import complain
 from hoopsnake._cli.tracebacks import leave_with_own_frames
 from hoopsnake._import_string import ImportStringError, load_app
 
@@ -22,14 +23,14 @@ def serve_command(chosen: argparse.Namespace) -> int:
     """Serve until a signal asks to stop; `chosen` is what the command line said."""
     problem = _contradiction(chosen)
     if problem:
-        return _complain(problem, exit_status=2)
+        return complain(problem, exit_status=2)
     try:
         application = _application(chosen)
         hoopsnake.run(hoopsnake.serve(application, _server_config(chosen)))
     except ImportStringError as error:
-        return _complain(str(error), exit_status=2)
+        return complain(str(error), exit_status=2)
     except hoopsnake.ServerError as error:
-        return _complain(str(error), exit_status=1)
+        return complain(str(error), exit_status=1)
     except KeyboardInterrupt:
         # Ctrl-C while the application was still being imported: asked for, so nothing to explain.
         return _INTERRUPTED
@@ -66,8 +67,3 @@ def _contradiction(chosen: argparse.Namespace) -> str | None:
     if not os.path.isdir(chosen.app_dir):
         return f"--app-dir: {chosen.app_dir!r} is no directory"
     return None
-
-
-def _complain(message: str, *, exit_status: int) -> int:
-    print(f"hoop: {message}", file=sys.stderr)
-    return exit_status

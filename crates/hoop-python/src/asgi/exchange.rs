@@ -1,300 +1,230 @@
-//! One HTTP request and its response: the `receive` and `send` that an application is given.
+//! One HTTP request and its response.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use hoop_net::{BodySender, Incoming, ResponseBody};
+use hoop_asgi::{BodyStep, ResponseState};
+use hoop_net::{BodyError, BodySender, Incoming, ResponseBody};
 use http::header::HeaderMap;
-use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
-use http_body::Body;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use http::{Method, Request, Response, StatusCode};
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use super::completed::Completed;
+use super::conversation::{Conversation, Step};
 use super::message;
-use super::response_state::{BodyStep, ResponseState};
+use super::reply::{Answer, Replies, Reply, plain};
+use super::request_body::{RequestBody, poll_chunk};
+use super::request_line::RequestLine;
 use super::scope::Ends;
 use super::server_state::{Ending, ServerState};
 use crate::errors::client_disconnected;
-use crate::event_loop::promise::Promise;
+use crate::event_loop::promise::Waiters;
 use crate::gil_cell::GilCell;
 
 /// A streamed body may run ahead of the connection by so many bytes before `send()` waits.
 const STREAM_AHEAD: usize = 64 * 1024;
 
-/// The request's body, as far as it was read.
-enum RequestBody {
-    Unread(Incoming),
-    /// A task waits for the next chunk.
-    BeingRead,
-    /// A chunk that arrived after its `receive()` was cancelled: it belongs to the next one.
-    Arrived(Option<Incoming>, Bytes),
-    Read,
-}
-
 struct Progress {
     body: RequestBody,
-    /// Who waits for the body's next chunk.
-    reader: Option<Promise>,
-    /// Who waits to hear that the client is gone.
-    leavers: Vec<Promise>,
     state: ResponseState,
     head: Option<(StatusCode, HeaderMap)>,
     stream: Option<BodySender>,
-    /// The response on its way to hyper, and hyper's waker.
-    answer: Option<Response<ResponseBody>>,
-    waker: Option<Waker>,
-    answered: bool,
     client_gone: bool,
-}
-
-/// What the access log says of a request.
-struct Line {
-    client: Py<PyAny>,
-    method: String,
-    target: String,
-    version: Version,
 }
 
 /// A request being answered.
 pub struct Exchange {
     server: Arc<ServerState>,
+    line: RequestLine,
     progress: GilCell<Progress>,
-    line: Option<Line>,
-    target: String,
+    reply: Reply,
+    /// Calls of `receive()` that wait for the next event.
+    receivers: Waiters,
+    /// Calls of `send()` that wait for the client to catch up.
+    senders: Waiters,
 }
 
 /// Enters the application with a request; what hyper awaits is its answer.
-pub fn begin(server: &Arc<ServerState>, ends: &Ends, request: Request<Incoming>) -> Answer {
+pub fn begin(server: &Arc<ServerState>, ends: &Ends, request: Request<Incoming>) -> Answer<Exchange> {
     Python::attach(|py| {
         let (parts, body) = request.into_parts();
         let scope = server.scopes.http(py, &parts, ends);
-        let exchange = Arc::new(Exchange::new(py, server, ends, &parts, body));
-        let answer = Answer(exchange.clone());
-        let entered = scope.and_then(|scope| {
-            let receive = Py::new(py, HttpReceive(exchange.clone()))?.into_any();
-            let send = Py::new(py, HttpSend(exchange.clone()))?.into_any();
-            server.start(py, scope, receive, send, exchange.clone());
-            Ok(())
+        let exchange = Arc::new(Exchange {
+            server: server.clone(),
+            line: RequestLine::new(py, server, ends, &parts),
+            progress: GilCell::new(Progress {
+                body: RequestBody::new(body),
+                state: ResponseState::new(parts.method == Method::HEAD),
+                head: None,
+                stream: None,
+                client_gone: false,
+            }),
+            reply: Reply::default(),
+            receivers: Waiters::default(),
+            senders: Waiters::default(),
         });
-        if let Err(error) = entered {
-            exchange.ended(py, Some(error));
-        }
-        answer
+        server.start(py, scope, exchange.clone());
+        Answer(exchange)
     })
 }
 
 impl Exchange {
-    fn new(py: Python<'_>, server: &Arc<ServerState>, ends: &Ends, parts: &Parts, body: Incoming) -> Self {
-        let target = || parts.uri.path_and_query().map_or("*", |target| target.as_str()).to_owned();
-        let line = server.access_log.then(|| Line {
-            client: ends.client.clone_ref(py),
-            method: parts.method.to_string(),
-            target: target(),
-            version: parts.version,
-        });
-        Self {
-            server: server.clone(),
-            progress: GilCell::new(Progress {
-                body: if body.is_end_stream() { RequestBody::Read } else { RequestBody::Unread(body) },
-                reader: None,
-                leavers: Vec::new(),
-                state: ResponseState::new(parts.method == Method::HEAD),
-                head: None,
-                stream: None,
-                answer: None,
-                waker: None,
-                answered: false,
-                client_gone: false,
-            }),
-            line,
-            target: format!("{} {}", parts.method, target()),
-        }
-    }
-
-    /// Hands a response to hyper.
     fn answer(&self, py: Python<'_>, response: Response<ResponseBody>) {
         let status = response.status();
-        let waker = {
-            let mut progress = self.progress.borrow_mut(py);
-            progress.answer = Some(response);
-            progress.answered = true;
-            progress.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        self.log_access(py, status);
-    }
-
-    fn log_access(&self, py: Python<'_>, status: StatusCode) {
-        if let Some(line) = &self.line {
-            let version = if line.version == Version::HTTP_10 { "1.0" } else { "1.1" };
-            let details = (line.client.clone_ref(py), &line.method, &line.target, version, status.as_u16());
-            self.server.tell(py, "access", details);
-        }
-    }
-
-    /// The client has gone or the response is complete: nobody need wait for either any more.
-    fn release_waiters(&self, py: Python<'_>) {
-        let (leavers, reader) = {
-            let mut progress = self.progress.borrow_mut(py);
-            let reader = if progress.client_gone { progress.reader.take() } else { None };
-            (std::mem::take(&mut progress.leavers), reader)
-        };
-        for promise in leavers.into_iter().chain(reader) {
-            let told = disconnect_message(py).and_then(|message| promise.settle(py, message));
-            if let Err(error) = told {
-                error.write_unraisable(py, None);
-            }
-        }
+        self.reply.give(py, response);
+        self.line.answered(py, &self.server, status);
     }
 
     fn client_left(&self, py: Python<'_>) {
         self.progress.borrow_mut(py).client_gone = true;
-        self.release_waiters(py);
+        self.receivers.wake(py);
+        self.senders.wake(py);
     }
 
-    /// `receive()`: the next of the body, then word that the client has gone.
-    fn receive(self: &Arc<Self>, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    /// The body's next chunk is not there yet: a task waits for it in the application's stead, so
+    /// that it is not lost when the application gives up waiting.
+    fn read(self: Arc<Self>, py: Python<'_>, mut body: Incoming) {
+        self.progress.borrow_mut(py).body = RequestBody::BeingRead;
+        let exchange = self.clone();
+        self.server.spawn(py, async move {
+            let chunk = poll_fn(|cx| poll_chunk(&mut body, cx)).await;
+            Python::attach(|py| exchange.chunk_read(py, body, chunk));
+        });
+    }
+
+    fn chunk_read(&self, py: Python<'_>, body: Incoming, chunk: Option<Result<Bytes, BodyError>>) {
+        match RequestBody::after(body, chunk) {
+            Ok(body) => {
+                self.progress.borrow_mut(py).body = body;
+                self.receivers.wake(py);
+            }
+            Err(_) => self.client_left(py),
+        }
+    }
+
+    fn start_response(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+        let status = message::status(dict)?;
+        let headers = message::headers(dict)?;
+        let declared = message::declared_length(&headers)?;
+        let mut progress = self.progress.borrow_mut(dict.py());
+        progress.state.start(status.as_u16(), declared).map_err(message::fault)?;
+        progress.head = Some((status, headers));
+        Ok(())
+    }
+
+    fn send_body(self: &Arc<Self>, py: Python<'_>, bytes: Bytes, more: bool) -> PyResult<()> {
+        let step = {
+            let mut progress = self.progress.borrow_mut(py);
+            if progress.client_gone && !progress.state.is_complete() {
+                drop(progress);
+                return Err(client_disconnected(py, &self.line.name()));
+            }
+            progress.state.body(bytes.len() as u64, more).map_err(message::fault)?
+        };
+        match step {
+            BodyStep::Whole => {
+                let response = self.with_head(py, ResponseBody::Whole(bytes));
+                self.answer(py, response);
+            }
+            BodyStep::Begin => self.begin_stream(py, bytes),
+            BodyStep::Continue => {
+                if let Some(stream) = &self.progress.borrow(py).stream {
+                    stream.push(bytes);
+                }
+            }
+            BodyStep::End => {
+                let stream = self.progress.borrow_mut(py).stream.take();
+                if let Some(stream) = stream {
+                    stream.push(bytes);
+                    stream.finish();
+                }
+            }
+        }
+        if !more {
+            self.receivers.wake(py);
+        }
+        Ok(())
+    }
+
+    fn begin_stream(self: &Arc<Self>, py: Python<'_>, bytes: Bytes) {
+        let length = self.progress.borrow(py).state.declared_length();
+        let (sender, body) = ResponseBody::stream(length);
+        let exchange = self.clone();
+        sender.when_gone(move || Python::attach(|py| exchange.stream_gone(py)));
+        sender.push(bytes);
+        self.progress.borrow_mut(py).stream = Some(sender);
+        let response = self.with_head(py, body);
+        self.answer(py, response);
+    }
+
+    fn with_head(&self, py: Python<'_>, body: ResponseBody) -> Response<ResponseBody> {
+        let (status, headers) = self.progress.borrow_mut(py).head.take().unwrap_or_default();
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    /// hyper let go of the streamed body: either all of it went out, or the client has gone.
+    fn stream_gone(&self, py: Python<'_>) {
+        if !self.progress.borrow(py).state.is_complete() {
+            self.client_left(py);
+        }
+    }
+}
+
+impl Conversation for Exchange {
+    fn receive(self: Arc<Self>, py: Python<'_>) -> PyResult<Step> {
         let body = {
             let mut progress = self.progress.borrow_mut(py);
             if progress.client_gone {
                 drop(progress);
-                return Completed::with(py, disconnect_message(py)?);
+                return disconnect_event(py);
             }
-            match &progress.body {
-                RequestBody::BeingRead => {
+            match progress.body {
+                RequestBody::BeingRead => None,
+                RequestBody::Taken if progress.state.is_complete() => {
                     drop(progress);
-                    return self.wait_for_reader(py);
+                    return disconnect_event(py);
                 }
-                _ => std::mem::replace(&mut progress.body, RequestBody::Read),
+                _ => Some(std::mem::replace(&mut progress.body, RequestBody::Taken)),
             }
+        };
+        let body = match body {
+            Some(RequestBody::Unread(mut body)) => {
+                match poll_chunk(&mut body, &mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(chunk) => RequestBody::after(body, chunk).map(Some),
+                    Poll::Pending => {
+                        self.clone().read(py, body);
+                        Ok(None)
+                    }
+                }
+            }
+            other => Ok(other),
         };
         match body {
-            RequestBody::Unread(body) => self.read(py, body),
-            RequestBody::Arrived(rest, chunk) => {
-                let message = self.chunk_read(py, rest, chunk)?;
-                Completed::with(py, message)
+            Ok(Some(RequestBody::Arrived(bytes, rest))) => {
+                let more = rest.is_some();
+                self.progress.borrow_mut(py).body = rest.map_or(RequestBody::Taken, RequestBody::Unread);
+                request_event(py, &bytes, more)
             }
-            RequestBody::BeingRead | RequestBody::Read => self.after_the_body(py),
-        }
-    }
-
-    fn new_promise(&self, py: Python<'_>) -> PyResult<Promise> {
-        Promise::new(self.server.python_loop.bind(py))
-    }
-
-    /// A cancelled `receive()` left its task reading: the next call takes over what it reads.
-    fn wait_for_reader(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let reader = self.progress.borrow_mut(py).reader.take();
-        if let Some(reader) = reader
-            && reader.is_awaited(py)
-        {
-            self.progress.borrow_mut(py).reader = Some(reader);
-            return Err(PyRuntimeError::new_err("receive() is called while another receive() waits"));
-        }
-        let promise = self.new_promise(py)?;
-        let awaitable = promise.awaitable(py);
-        self.progress.borrow_mut(py).reader = Some(promise);
-        Ok(awaitable)
-    }
-
-    fn read(self: &Arc<Self>, py: Python<'_>, mut body: Incoming) -> PyResult<Py<PyAny>> {
-        let mut cx = Context::from_waker(Waker::noop());
-        if let Poll::Ready(chunk) = poll_chunk(&mut body, &mut cx) {
-            let message = self.chunk_arrived(py, body, chunk)?;
-            return Completed::with(py, message);
-        }
-        let promise = self.new_promise(py)?;
-        let awaitable = promise.awaitable(py);
-        {
-            let mut progress = self.progress.borrow_mut(py);
-            progress.body = RequestBody::BeingRead;
-            progress.reader = Some(promise);
-        }
-        let exchange = self.clone();
-        self.server.python_loop.get().state.spawn(py, async move {
-            let chunk = poll_fn(|cx| poll_chunk(&mut body, cx)).await;
-            Python::attach(|py| exchange.deliver(py, body, chunk));
-        });
-        Ok(awaitable)
-    }
-
-    /// The spawned read has come to an end: to its promise, or to the next `receive()`.
-    fn deliver(&self, py: Python<'_>, body: Incoming, chunk: Option<Result<Bytes, hoop_net::BodyError>>) {
-        let reader = self.progress.borrow_mut(py).reader.take();
-        if let Some(promise) = reader.filter(|reader| reader.is_awaited(py)) {
-            let told = self.chunk_arrived(py, body, chunk).and_then(|message| promise.settle(py, message));
-            if let Err(error) = told {
-                error.write_unraisable(py, None);
-            }
-            return;
-        }
-        let lost = matches!(chunk, Some(Err(_)));
-        let mut progress = self.progress.borrow_mut(py);
-        progress.client_gone |= lost;
-        progress.body = match chunk {
-            Some(Ok(bytes)) => RequestBody::Arrived((!body.is_end_stream()).then_some(body), bytes),
-            Some(Err(_)) => RequestBody::Read,
-            None => RequestBody::Arrived(None, Bytes::new()),
-        };
-    }
-
-    fn chunk_arrived(
-        &self,
-        py: Python<'_>,
-        body: Incoming,
-        chunk: Option<Result<Bytes, hoop_net::BodyError>>,
-    ) -> PyResult<Py<PyAny>> {
-        match chunk {
-            Some(Ok(bytes)) => self.chunk_read(py, (!body.is_end_stream()).then_some(body), bytes),
-            None => self.chunk_read(py, None, Bytes::new()),
-            Some(Err(_)) => {
+            Ok(_) => Ok(Step::Wait(self.receivers.wait(self.server.python_loop(py))?)),
+            Err(_) => {
                 self.client_left(py);
-                disconnect_message(py)
+                disconnect_event(py)
             }
         }
     }
 
-    fn chunk_read(&self, py: Python<'_>, rest: Option<Incoming>, bytes: Bytes) -> PyResult<Py<PyAny>> {
-        let more = rest.is_some();
-        self.progress.borrow_mut(py).body = rest.map_or(RequestBody::Read, RequestBody::Unread);
-        request_message(py, &bytes, more)
-    }
-
-    /// `receive()` once the body is read: waits until the client has gone or the response is complete.
-    fn after_the_body(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        if self.progress.borrow(py).state.is_complete() {
-            return Completed::with(py, disconnect_message(py)?);
-        }
-        let promise = self.new_promise(py)?;
-        let awaitable = promise.awaitable(py);
-        self.progress.borrow_mut(py).leavers.push(promise);
-        Ok(awaitable)
-    }
-
-    /// `send()`.
-    fn send(self: &Arc<Self>, message: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    fn send(self: Arc<Self>, message: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = message.py();
         let (dict, kind) = message::dict_and_type(message)?;
         match kind.to_str()? {
-            "http.response.start" => {
-                let status = message::status(dict)?;
-                let headers = message::headers(dict)?;
-                let declared = message::declared_length(&headers)?;
-                let mut progress = self.progress.borrow_mut(py);
-                progress.state.start(status.as_u16(), declared).map_err(runtime_error)?;
-                progress.head = Some((status, headers));
-                drop(progress);
-                Completed::none(py)
-            }
+            "http.response.start" => self.start_response(dict),
             "http.response.body" => {
                 let bytes = message::body(dict, intern!(py, "body"))?;
                 let more = message::flag(dict, intern!(py, "more_body"))?;
@@ -306,100 +236,29 @@ impl Exchange {
         }
     }
 
-    fn send_body(self: &Arc<Self>, py: Python<'_>, bytes: Bytes, more: bool) -> PyResult<Py<PyAny>> {
-        let step = {
-            let mut progress = self.progress.borrow_mut(py);
-            if progress.client_gone && !progress.state.is_complete() {
-                drop(progress);
-                return Err(client_disconnected(py, &self.target));
+    fn congestion(self: Arc<Self>, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        {
+            let progress = self.progress.borrow(py);
+            let Some(stream) = progress.stream.as_ref().filter(|_| !progress.client_gone) else {
+                return Ok(None);
+            };
+            if stream.buffered() <= STREAM_AHEAD {
+                return Ok(None);
             }
-            progress.state.body(bytes.len() as u64, more).map_err(runtime_error)?
-        };
-        match step {
-            BodyStep::Whole => {
-                let response = self.with_head(py, ResponseBody::Whole(bytes));
-                self.answer(py, response);
-                self.release_waiters(py);
-                Completed::none(py)
-            }
-            BodyStep::Begin => {
-                let length = self.progress.borrow(py).state.declared_length();
-                let (sender, body) = ResponseBody::stream(length);
-                let exchange = self.clone();
-                sender.when_gone(move || Python::attach(|py| exchange.stream_gone(py)));
-                sender.push(bytes);
-                self.progress.borrow_mut(py).stream = Some(sender);
-                let response = self.with_head(py, body);
-                self.answer(py, response);
-                self.wait_if_ahead(py)
-            }
-            BodyStep::Continue => {
-                if let Some(stream) = &self.progress.borrow(py).stream {
-                    stream.push(bytes);
-                }
-                self.wait_if_ahead(py)
-            }
-            BodyStep::End => {
-                let stream = self.progress.borrow_mut(py).stream.take();
-                if let Some(stream) = stream {
-                    stream.push(bytes);
-                    stream.finish();
-                }
-                self.release_waiters(py);
-                Completed::none(py)
-            }
+            let exchange = self.clone();
+            stream.when_drained(move || Python::attach(|py| exchange.senders.wake(py)));
         }
+        self.senders.wait(self.server.python_loop(py)).map(Some)
+    }
+}
+
+impl Replies for Exchange {
+    fn reply(&self) -> &Reply {
+        &self.reply
     }
 
-    fn with_head(&self, py: Python<'_>, body: ResponseBody) -> Response<ResponseBody> {
-        let (status, headers) = self.progress.borrow_mut(py).head.take().unwrap_or_default();
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        response
-    }
-
-    /// Backpressure: an application that is far ahead of its client waits until it is not.
-    fn wait_if_ahead(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let ahead =
-            self.progress.borrow(py).stream.as_ref().is_some_and(|stream| stream.buffered() > STREAM_AHEAD);
-        if !ahead {
-            return Completed::none(py);
-        }
-        let promise = self.new_promise(py)?;
-        let awaitable = promise.awaitable(py);
-        if let Some(stream) = &self.progress.borrow(py).stream {
-            stream.when_drained(move || {
-                Python::attach(|py| {
-                    if let Err(error) = promise.settle(py, py.None()) {
-                        error.write_unraisable(py, None);
-                    }
-                });
-            });
-        }
-        Ok(awaitable)
-    }
-
-    /// hyper let go of the streamed body: either all of it went out, or the client has gone.
-    fn stream_gone(&self, py: Python<'_>) {
-        if !self.progress.borrow(py).state.is_complete() {
-            self.client_left(py);
-        }
-    }
-
-    /// hyper dropped the request before it was answered: the client has gone.
     fn abandoned(&self, py: Python<'_>) {
-        if !self.progress.borrow(py).answered {
-            self.client_left(py);
-        }
-    }
-
-    fn answer_failure(&self, py: Python<'_>) {
-        let mut response = Response::new(ResponseBody::from("Internal Server Error"));
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-        response.headers_mut().insert(http::header::CONTENT_TYPE, plain);
-        self.answer(py, response);
+        self.client_left(py);
     }
 }
 
@@ -407,114 +266,42 @@ impl Ending for Exchange {
     fn ended(&self, py: Python<'_>, failure: Option<PyErr>) {
         let (complete, committed, client_gone, stream) = {
             let mut progress = self.progress.borrow_mut(py);
-            let before = (
-                progress.state.is_complete(),
-                progress.state.is_committed(),
-                progress.client_gone,
-                progress.stream.take(),
-            );
+            let complete = progress.state.is_complete();
+            let committed = progress.state.is_committed();
             progress.state.finish();
-            (before.0, before.1, before.2, before.3)
+            (complete, committed, progress.client_gone, progress.stream.take())
+        };
+        let status = match &failure {
+            Some(error) if self.server.has_cancelled(py, error) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         match failure {
-            Some(error) => {
-                self.server.tell(py, "application_failed", (error.into_value(py), &self.target, client_gone));
-            }
+            Some(error) => self.server.application_failed(py, error, &self.line.name(), client_gone),
             None if !complete && !client_gone => {
-                self.server.tell(py, "application_stopped_short", (&self.target, committed));
+                self.server.tell(py, "application_stopped_short", (self.line.name(), committed));
             }
             None => {}
         }
         // A stream dropped unfinished is an abort: the client must not take it for complete.
         drop(stream);
         if !committed && !client_gone {
-            self.answer_failure(py);
+            self.answer(py, plain(status));
         }
-        self.release_waiters(py);
+        self.receivers.wake(py);
+        self.senders.wake(py);
     }
 }
 
-fn poll_chunk(
-    body: &mut Incoming,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Bytes, hoop_net::BodyError>>> {
-    loop {
-        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else { return Poll::Pending };
-        match frame {
-            // Trailers have no place in ASGI.
-            Some(Ok(frame)) => {
-                if let Ok(bytes) = frame.into_data() {
-                    return Poll::Ready(Some(Ok(bytes)));
-                }
-            }
-            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-            None => return Poll::Ready(None),
-        }
-    }
+fn request_event(py: Python<'_>, bytes: &[u8], more: bool) -> PyResult<Step> {
+    let event = PyDict::new(py);
+    event.set_item(intern!(py, "type"), intern!(py, "http.request"))?;
+    event.set_item(intern!(py, "body"), PyBytes::new(py, bytes))?;
+    event.set_item(intern!(py, "more_body"), more)?;
+    Ok(Step::Done(event.into_any().unbind()))
 }
 
-fn runtime_error(fault: super::response_state::Fault) -> PyErr {
-    PyRuntimeError::new_err(fault.to_string())
-}
-
-fn request_message(py: Python<'_>, bytes: &[u8], more: bool) -> PyResult<Py<PyAny>> {
-    let message = PyDict::new(py);
-    message.set_item(intern!(py, "type"), intern!(py, "http.request"))?;
-    message.set_item(intern!(py, "body"), PyBytes::new(py, bytes))?;
-    message.set_item(intern!(py, "more_body"), more)?;
-    Ok(message.into_any().unbind())
-}
-
-fn disconnect_message(py: Python<'_>) -> PyResult<Py<PyAny>> {
-    let message = PyDict::new(py);
-    message.set_item(intern!(py, "type"), intern!(py, "http.disconnect"))?;
-    Ok(message.into_any().unbind())
-}
-
-/// The response as hyper awaits it. Dropped unanswered, it tells the application.
-pub struct Answer(Arc<Exchange>);
-
-impl Future for Answer {
-    type Output = Response<ResponseBody>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Python::attach(|py| {
-            let mut progress = self.0.progress.borrow_mut(py);
-            match progress.answer.take() {
-                Some(answer) => Poll::Ready(answer),
-                None => {
-                    progress.waker = Some(cx.waker().clone());
-                    Poll::Pending
-                }
-            }
-        })
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        Python::attach(|py| self.0.abandoned(py));
-    }
-}
-
-/// The application's `receive`.
-#[pyclass(frozen, module = "hoopsnake._native")]
-struct HttpReceive(Arc<Exchange>);
-
-#[pymethods]
-impl HttpReceive {
-    fn __call__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.0.receive(py)
-    }
-}
-
-/// The application's `send`.
-#[pyclass(frozen, module = "hoopsnake._native")]
-struct HttpSend(Arc<Exchange>);
-
-#[pymethods]
-impl HttpSend {
-    fn __call__(&self, message: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        self.0.send(message)
-    }
+fn disconnect_event(py: Python<'_>) -> PyResult<Step> {
+    let event = PyDict::new(py);
+    event.set_item(intern!(py, "type"), intern!(py, "http.disconnect"))?;
+    Ok(Step::Done(event.into_any().unbind()))
 }

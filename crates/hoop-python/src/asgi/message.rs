@@ -1,9 +1,11 @@
 //! Messages that an application sends, checked before anything of them reaches the network.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use hoop_asgi::{Fault, check_close};
+use hoop_net::Message;
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use http::StatusCode;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -29,6 +31,14 @@ pub fn dict_and_type<'a, 'py>(
     Ok((dict, kind))
 }
 
+/// The exception for a breach of the protocol.
+pub fn fault(fault: Fault) -> PyErr {
+    match fault {
+        Fault::CloseCode(_) | Fault::CloseReason(_) => PyValueError::new_err(fault.to_string()),
+        _ => PyRuntimeError::new_err(fault.to_string()),
+    }
+}
+
 /// Names a type in an error message.
 pub fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string())
@@ -52,6 +62,66 @@ pub fn status(message: &Bound<'_, PyDict>) -> PyResult<StatusCode> {
         return Err(wrong());
     }
     StatusCode::from_u16(number).map_err(|_| wrong())
+}
+
+/// The message of 'websocket.send'.
+pub fn websocket_send(message: &Bound<'_, PyDict>) -> PyResult<Message> {
+    let py = message.py();
+    let present = |key| -> PyResult<Option<Bound<'_, PyAny>>> {
+        Ok(message.get_item(key)?.filter(|value| !value.is_none()))
+    };
+    match (present(intern!(py, "text"))?, present(intern!(py, "bytes"))?) {
+        (Some(text), None) => Ok(Message::Text(text_of(&text, "'text' of 'websocket.send'")?)),
+        (None, Some(bytes)) => Ok(Message::Binary(bytes_of(&bytes, || "'bytes' of 'websocket.send'".to_owned())?)),
+        (None, None) => Err(PyValueError::new_err("'websocket.send' needs 'text' or 'bytes'")),
+        (Some(_), Some(_)) => {
+            Err(PyValueError::new_err("'websocket.send' takes 'text' or 'bytes', not both in one message"))
+        }
+    }
+}
+
+/// Code and reason of 'websocket.close'.
+pub fn websocket_close(message: &Bound<'_, PyDict>) -> PyResult<(u16, String)> {
+    let py = message.py();
+    let code = match message.get_item(intern!(py, "code"))? {
+        Some(code) => code
+            .extract()
+            .map_err(|_| PyTypeError::new_err("'code' of 'websocket.close' is an int from 1000 to 4999"))?,
+        None => 1000,
+    };
+    let reason = match message.get_item(intern!(py, "reason"))?.filter(|reason| !reason.is_none()) {
+        Some(reason) => text_of(&reason, "'reason' of 'websocket.close'")?,
+        None => String::new(),
+    };
+    check_close(code, &reason).map_err(fault)?;
+    Ok((code, reason))
+}
+
+/// The headers of 'websocket.accept', the chosen subprotocol among them.
+pub fn websocket_accept(message: &Bound<'_, PyDict>) -> PyResult<HeaderMap> {
+    let py = message.py();
+    let mut headers = headers(message)?;
+    let chosen = message.get_item(intern!(py, "subprotocol"))?.filter(|chosen| !chosen.is_none());
+    if let Some(chosen) = chosen {
+        let name = text_of(&chosen, "'subprotocol' of 'websocket.accept'")?;
+        // A token (RFC 6455 section 4.1), and so certainly a valid header value.
+        if HeaderName::from_bytes(name.as_bytes()).is_err() {
+            return Err(PyValueError::new_err(format!(
+                "'subprotocol' of 'websocket.accept': {name:?} is not a token (RFC 6455 section 4.1)"
+            )));
+        }
+        if let Ok(value) = HeaderValue::from_str(&name) {
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, value);
+        }
+    }
+    Ok(headers)
+}
+
+fn text_of(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
+    let Ok(text) = value.cast::<PyString>() else {
+        return Err(PyTypeError::new_err(format!("{what} is a str, not {}", type_name(value))));
+    };
+    Ok(text.to_str()?.to_owned())
 }
 
 /// The headers of a response start or a WebSocket accept.

@@ -1,12 +1,19 @@
 //! The ASGI application server: requests enter Python inside hyper's own poll, on the loop's thread.
+//!
+//! - `server`: the Python class that listens, and the bridge to `hoop_net`'s accept loop.
+//! - `server_state`: what all requests share; runs the application as tasks.
+//! - `exchange`, `session`: one HTTP request; one WebSocket.
+//! - `conversation`: the `receive` and `send` of both.
 
-mod completed;
+mod conversation;
 mod exchange;
 mod message;
-mod response_state;
+mod reply;
+mod request_body;
+mod request_line;
 mod scope;
 mod server;
 mod server_state;
-mod websocket;
+mod session;
 
 pub use server::Server;

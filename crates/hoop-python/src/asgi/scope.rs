@@ -30,6 +30,11 @@ impl Ends {
     pub fn new(py: Python<'_>, peer: &Address, local: &Address) -> PyResult<Self> {
         Ok(Self { client: end(py, peer)?, server: end(py, local)? })
     }
+
+    /// For want of memory: ASGI allows both to be None.
+    pub fn unknown(py: Python<'_>) -> Self {
+        Self { client: py.None(), server: py.None() }
+    }
 }
 
 fn end(py: Python<'_>, address: &Address) -> PyResult<Py<PyAny>> {

@@ -1,13 +1,16 @@
 //! What all requests of a server share: the application, its tasks, and where faults are told.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::future::Future;
+use std::sync::{Arc, Weak};
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::conversation::{Conversation, ReceiveFunction, SendFunction};
 use super::scope::ScopeTemplates;
+use super::session::Session;
 use crate::event_loop::LoopCore;
 use crate::event_loop::handle::leaves_the_loop;
 use crate::gil_cell::GilCell;
@@ -15,15 +18,18 @@ use crate::imports::Imports;
 
 /// One served application.
 pub struct ServerState {
-    pub python_loop: Py<LoopCore>,
-    pub application: Py<PyAny>,
+    python_loop: Py<LoopCore>,
+    application: Py<PyAny>,
     /// `hoopsnake._journal.Journal`: errors and accesses, in Python's logging.
-    pub journal: Py<PyAny>,
+    journal: Py<PyAny>,
     pub access_log: bool,
     pub scopes: ScopeTemplates,
     task_keywords: Py<PyDict>,
     /// Application tasks that wait, by address: held so that none vanishes, and for the shutdown.
     tasks: GilCell<HashMap<usize, Py<PyAny>>>,
+    /// WebSockets, to tell them of the shutdown.
+    sessions: GilCell<Vec<Weak<Session>>>,
+    stopping: GilCell<bool>,
 }
 
 /// What follows once an application's coroutine has ended.
@@ -50,22 +56,30 @@ impl ServerState {
             scopes,
             task_keywords: task_keywords.unbind(),
             tasks: GilCell::default(),
+            sessions: GilCell::default(),
+            stopping: GilCell::new(false),
         })
     }
 
+    pub fn python_loop<'a, 'py>(&'a self, py: Python<'py>) -> &'a Bound<'py, LoopCore> {
+        self.python_loop.bind(py)
+    }
+
+    /// Runs a task of the engine on the loop.
+    pub fn spawn(&self, py: Python<'_>, task: impl Future<Output = ()> + 'static) {
+        self.python_loop.get().state.spawn(py, task);
+    }
+
     /// Calls the application and runs it as a task, at once where tasks can start eagerly (3.12).
-    pub fn start(
+    pub fn start<C: Conversation + Ending>(
         self: &Arc<Self>,
         py: Python<'_>,
-        scope: Bound<'_, PyDict>,
-        receive: Py<PyAny>,
-        send: Py<PyAny>,
-        ending: Arc<dyn Ending>,
+        scope: PyResult<Bound<'_, PyDict>>,
+        conversation: Arc<C>,
     ) {
-        match self.start_task(py, scope, receive, send) {
-            Ok(task) => self.watch(py, task, ending),
-            Err(error) if leaves_the_loop(py, &error) => self.python_loop.get().state.fail(py, error),
-            Err(error) => ending.ended(py, Some(error)),
+        match scope.and_then(|scope| self.start_task(py, scope, conversation.clone())) {
+            Ok(task) => self.watch(py, task, conversation),
+            Err(error) => self.end(py, &*conversation, Some(error)),
         }
     }
 
@@ -73,9 +87,10 @@ impl ServerState {
         &self,
         py: Python<'_>,
         scope: Bound<'_, PyDict>,
-        receive: Py<PyAny>,
-        send: Py<PyAny>,
+        conversation: Arc<dyn Conversation>,
     ) -> PyResult<Py<PyAny>> {
+        let receive = Py::new(py, ReceiveFunction(conversation.clone()))?;
+        let send = Py::new(py, SendFunction(conversation))?;
         let coroutine = self.application.call1(py, (scope, receive, send))?;
         Imports::get(py)?.asyncio_task.call(py, (coroutine,), Some(self.task_keywords.bind(py)))
     }
@@ -83,7 +98,7 @@ impl ServerState {
     fn watch(self: &Arc<Self>, py: Python<'_>, task: Py<PyAny>, ending: Arc<dyn Ending>) {
         let done = task.call_method0(py, intern!(py, "done")).and_then(|done| done.is_truthy(py));
         if matches!(done, Ok(true)) {
-            ending.ended(py, failure_of(py, &task));
+            self.end(py, &*ending, failure_of(py, &task));
             return;
         }
         let callback = TaskEnd { server: self.clone(), ending: ending.clone() };
@@ -91,13 +106,53 @@ impl ServerState {
             .and_then(|callback| task.call_method1(py, intern!(py, "add_done_callback"), (callback,)));
         match added {
             Ok(_) => drop(self.tasks.borrow_mut(py).insert(task.as_ptr() as usize, task)),
-            Err(error) => ending.ended(py, Some(error)),
+            Err(error) => self.end(py, &*ending, Some(error)),
         }
+    }
+
+    /// The application is through with a conversation. Ctrl-C and `sys.exit()` stop the loop too.
+    fn end(&self, py: Python<'_>, ending: &dyn Ending, failure: Option<PyErr>) {
+        let fatal = failure.as_ref().filter(|error| leaves_the_loop(py, error)).map(|error| error.clone_ref(py));
+        ending.ended(py, failure);
+        if let Some(fatal) = fatal {
+            self.python_loop.get().state.fail(py, fatal);
+        }
+    }
+
+    /// Tells the error log of an exception that left the application.
+    pub fn application_failed(&self, py: Python<'_>, error: PyErr, request: &str, client_gone: bool) {
+        if !leaves_the_loop(py, &error) && !self.has_cancelled(py, &error) {
+            self.tell(py, "application_failed", (error.into_value(py), request, client_gone));
+        }
+    }
+
+    /// From now on a cancelled task is one that the server has cancelled.
+    pub fn stop(&self, py: Python<'_>) {
+        self.stopping.set(py, true);
+    }
+
+    /// Whether this ended a task because the server stops: then it is nobody's fault.
+    pub fn has_cancelled(&self, py: Python<'_>, error: &PyErr) -> bool {
+        self.stopping.get(py) && Imports::get(py).is_ok_and(|imports| error.is_instance(py, imports.cancelled_error.bind(py)))
     }
 
     /// Application tasks that have not ended.
     pub fn tasks(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
         self.tasks.borrow(py).values().map(|task| task.clone_ref(py)).collect()
+    }
+
+    /// Keeps track of a WebSocket for as long as it lives.
+    pub fn remember(&self, py: Python<'_>, session: &Arc<Session>) {
+        let mut sessions = self.sessions.borrow_mut(py);
+        if sessions.len() == sessions.capacity() {
+            sessions.retain(|session| session.strong_count() > 0);
+        }
+        sessions.push(Arc::downgrade(session));
+    }
+
+    /// WebSockets that are open or opening.
+    pub fn sessions(&self, py: Python<'_>) -> Vec<Arc<Session>> {
+        self.sessions.borrow(py).iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Tells the journal something; a journal that fails is told to Python's last resort.
@@ -135,6 +190,6 @@ impl TaskEnd {
     fn __call__(&self, py: Python<'_>, task: Py<PyAny>) {
         let held = self.server.tasks.borrow_mut(py).remove(&(task.as_ptr() as usize));
         drop(held);
-        self.ending.ended(py, failure_of(py, &task));
+        self.server.end(py, &*self.ending, failure_of(py, &task));
     }
 }

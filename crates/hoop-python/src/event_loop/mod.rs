@@ -2,6 +2,7 @@
 
 pub mod handle;
 mod pending_tasks;
+pub mod promise;
 mod pump;
 mod readers;
 pub mod runtime;
@@ -272,7 +273,7 @@ impl LoopCore {
     /// asyncio's own TimerHandle, used in debug mode, reports its cancellation here.
     fn _timer_handle_cancelled(&self, _handle: &Bound<'_, PyAny>) {}
 
-    fn create_future(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+    pub fn create_future(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let keywords = PyDict::new(py);
         keywords.set_item(intern!(py, "loop"), slf)?;

@@ -1,9 +1,10 @@
-//! A result that Rust delivers to a Python coroutine: an `asyncio.Future` and the right to settle it.
+//! Results that Rust delivers to Python coroutines: futures of asyncio's, and the right to settle them.
 
 use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::LoopCore;
+use crate::gil_cell::GilCell;
 
 /// The settling end of an `asyncio.Future`. A future that its waiter has cancelled is left alone.
 #[derive(Debug)]
@@ -12,7 +13,7 @@ pub struct Promise(Py<PyAny>);
 impl Promise {
     /// A new pending future of `python_loop`.
     pub fn new(python_loop: &Bound<'_, LoopCore>) -> PyResult<Self> {
-        LoopCore::new_future(python_loop).map(Self)
+        LoopCore::create_future(python_loop).map(Self)
     }
 
     /// What the coroutine awaits.
@@ -32,5 +33,38 @@ impl Promise {
         }
         self.0.call_method1(py, intern!(py, "set_result"), (value,))?;
         Ok(true)
+    }
+}
+
+/// Coroutines that wait until something has changed, each to look again for itself.
+///
+/// What they wait for stays where it is until one of them takes it, so a waiter that is cancelled
+/// in the moment of its wake-up loses nothing.
+#[derive(Debug, Default)]
+pub struct Waiters(GilCell<Vec<Promise>>);
+
+impl Waiters {
+    /// A future that is done at the next [`Self::wake`].
+    pub fn wait(&self, python_loop: &Bound<'_, LoopCore>) -> PyResult<Py<PyAny>> {
+        let py = python_loop.py();
+        let promise = Promise::new(python_loop)?;
+        let awaitable = promise.awaitable(py);
+        let mut waiting = self.0.take(py);
+        waiting.retain(|promise| promise.is_awaited(py));
+        waiting.push(promise);
+        drop(self.0.replace(py, waiting));
+        Ok(awaitable)
+    }
+
+    /// Wakes all who wait.
+    pub fn wake(&self, py: Python<'_>) {
+        if self.0.borrow(py).is_empty() {
+            return;
+        }
+        for promise in self.0.take(py) {
+            if let Err(error) = promise.settle(py, py.None()) {
+                error.write_unraisable(py, None);
+            }
+        }
     }
 }

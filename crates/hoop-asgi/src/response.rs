@@ -1,19 +1,6 @@
-//! What an ASGI application may send when (ASGI HTTP spec, "Response Start" and "Response Body").
+//! An HTTP response as an application sends it (ASGI HTTP spec, "Response Start", "Response Body").
 
-/// A breach of the protocol by the application.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    #[error("the application sent 'http.response.body' before 'http.response.start'")]
-    BodyBeforeStart,
-    #[error("the application sent 'http.response.start' twice")]
-    SecondStart,
-    #[error("the application sent {0:?} after the response was complete")]
-    AfterEnd(&'static str),
-    #[error("the application declared content-length {declared} and sent {sent} bytes or more")]
-    TooLong { declared: u64, sent: u64 },
-    #[error("the application declared content-length {declared} and sent only {sent} bytes")]
-    TooShort { declared: u64, sent: u64 },
-}
+use crate::fault::Fault;
 
 /// What to do with a piece of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +34,12 @@ pub struct ResponseState {
 }
 
 impl ResponseState {
+    /// Nothing sent yet; `answers_head` for a response to a HEAD request.
     pub fn new(answers_head: bool) -> Self {
         Self { stage: Stage::AwaitingStart, declared: None, sent: 0, bodyless: answers_head }
     }
 
+    /// Whether the last of it was sent.
     pub fn is_complete(&self) -> bool {
         self.stage == Stage::Complete
     }
@@ -65,6 +54,7 @@ impl ResponseState {
         self.declared.filter(|_| !self.bodyless)
     }
 
+    /// The head: its status, and the content-length that it declares.
     pub fn start(&mut self, status: u16, declared: Option<u64>) -> Result<(), Fault> {
         match self.stage {
             Stage::AwaitingStart => {}
@@ -78,6 +68,7 @@ impl ResponseState {
         Ok(())
     }
 
+    /// A piece of the body of `length` bytes; `more` announces another.
     pub fn body(&mut self, length: u64, more: bool) -> Result<BodyStep, Fault> {
         let step = match (self.stage, more) {
             (Stage::AwaitingStart, _) => return Err(Fault::BodyBeforeStart),
@@ -104,5 +95,70 @@ impl ResponseState {
     /// The server answers in the application's stead, or gives up: nothing may follow.
     pub fn finish(&mut self) {
         self.stage = Stage::Complete;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(declared: Option<u64>) -> ResponseState {
+        let mut state = ResponseState::new(false);
+        state.start(200, declared).expect("the first start");
+        state
+    }
+
+    #[test]
+    fn a_single_body_goes_out_whole() {
+        let mut state = started(None);
+        assert!(!state.is_committed());
+        assert_eq!(state.body(5, false), Ok(BodyStep::Whole));
+        assert!(state.is_complete());
+    }
+
+    #[test]
+    fn several_bodies_are_a_stream() {
+        let mut state = started(None);
+        assert_eq!(state.body(5, true), Ok(BodyStep::Begin));
+        assert!(state.is_committed() && !state.is_complete());
+        assert_eq!(state.body(0, true), Ok(BodyStep::Continue));
+        assert_eq!(state.body(1, false), Ok(BodyStep::End));
+        assert_eq!(state.body(1, false), Err(Fault::AfterEnd("http.response.body")));
+    }
+
+    #[test]
+    fn order_is_kept() {
+        let mut state = ResponseState::new(false);
+        assert_eq!(state.body(1, false), Err(Fault::BodyBeforeStart));
+        state.start(200, None).expect("the first start");
+        assert_eq!(state.start(200, None), Err(Fault::SecondStart));
+        state.body(0, false).expect("the body");
+        assert_eq!(state.start(200, None), Err(Fault::AfterEnd("http.response.start")));
+    }
+
+    #[test]
+    fn a_body_is_as_long_as_declared() {
+        assert_eq!(started(Some(4)).body(5, true), Err(Fault::TooLong { declared: 4, sent: 5 }));
+        assert_eq!(started(Some(4)).body(3, false), Err(Fault::TooShort { declared: 4, sent: 3 }));
+        assert_eq!(started(Some(4)).body(4, false), Ok(BodyStep::Whole));
+    }
+
+    #[test]
+    fn a_fault_leaves_the_response_as_it_was() {
+        let mut state = started(Some(4));
+        assert!(state.body(9, false).is_err());
+        assert!(!state.is_committed());
+        assert_eq!(state.body(4, false), Ok(BodyStep::Whole));
+    }
+
+    #[test]
+    fn a_response_without_a_body_may_declare_any_length() {
+        let mut head = ResponseState::new(true);
+        head.start(200, Some(1000)).expect("the start");
+        assert_eq!(head.body(0, false), Ok(BodyStep::Whole));
+        assert_eq!(head.declared_length(), None);
+        let mut unchanged = ResponseState::new(false);
+        unchanged.start(304, Some(1000)).expect("the start");
+        assert_eq!(unchanged.body(0, false), Ok(BodyStep::Whole));
     }
 }

@@ -1,0 +1,71 @@
+"""Asks a server once by hand, so that a fast wrong answer is never measured."""
+
+import http.client
+import json
+import socket
+from collections.abc import Callable
+
+from bench.compare.faults import NotMeasured
+
+ANSWER_SECONDS = 5.0
+
+# Says whether an answer's body is the right one.
+BodyCheck = Callable[[bytes], bool]
+
+
+def exactly(expected: bytes) -> BodyCheck:
+    """Accept these bytes alone."""
+    return lambda body: body == expected
+
+
+def json_equal_to(expected: object) -> BodyCheck:
+    """Accept any JSON text of this value: servers and frameworks differ in their blanks."""
+
+    def check(body: bytes) -> bool:
+        try:
+            found: object = json.loads(body)
+        except ValueError:
+            return False
+        return found == expected
+
+    return check
+
+
+def check_http(port: int, method: str, path: str, body: bytes | None, is_right: BodyCheck) -> None:
+    """Ask twice over one connection, as the load will, and judge status and body."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    sockets: list[socket.socket | None] = []
+    try:
+        for _ in range(2):
+            connection.request(method, path, body, {"content-type": "text/plain"})
+            sockets.append(connection.sock)
+            answer = connection.getresponse()
+            answered = answer.read()
+            if answer.status != 200:
+                raise NotMeasured(f"answered {answer.status} to {method} {path}: {answered[:80]!r}")
+            if not is_right(answered):
+                raise NotMeasured(f"wrong answer to {method} {path}: {answered[:80]!r}")
+    except (OSError, http.client.HTTPException) as fault:
+        raise NotMeasured(f"no answer to {method} {path}: {fault!r}") from fault
+    finally:
+        connection.close()
+    # The client has quietly connected again if the server closed its connection in between.
+    if sockets[0] is not sockets[1]:
+        raise NotMeasured(
+            "closes the connection after an answer: the load would measure connecting"
+        )
+
+
+def check_echo(port: int, size: int) -> None:
+    """Send one message in two parts and take it back."""
+    message = bytes(range(256)) * (size // 256 + 1)
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as connection:
+            connection.sendall(message[:100])
+            connection.sendall(message[100:size])
+            with connection.makefile("rb") as stream:
+                echoed = stream.read(size)
+    except OSError as fault:
+        raise NotMeasured(f"no echo: {fault!r}") from fault
+    if echoed != message[:size]:
+        raise NotMeasured(f"echoed {len(echoed)} wrong bytes for a message of {size}")

@@ -1,0 +1,175 @@
+"""The results as JSON for programs and as Markdown for people."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.compare import figures
+from bench.compare.contenders import OURS
+from bench.compare.rounds import Row, Run
+from bench.compare.thresholds import Verdict
+from bench.compare.workloads import LoopWorkload, Workload
+
+# What a server's row says, with the name of the figure in the JSON file.
+COLUMNS = (
+    ("per_second", "requests/s"),
+    ("cpu_us", "server CPU µs each"),
+    ("p50_us", "p50 µs"),
+    ("p99_us", "p99 µs"),
+    ("peak_mib", "peak memory MiB"),
+)
+EXPLANATION = """\
+Medians over the rounds. In brackets: how many times ours it is; for requests/s more than 1× is
+better than ours, for everything else less than 1× is. CPU is user and system time of the whole
+process tree, from /proc, divided by the requests of the same time span. Peak memory is VmHWM,
+summed over the server's processes: pages that they share count in each. A contender with one wrong
+or broken answer in any round has no figures.
+"""
+DISTURBED = """\
+The machine was busy with other programs: neither figures nor verdicts are to be trusted. Measure
+again when it is idle."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """A run and what it was measured on and with."""
+
+    about: Mapping[str, Any]
+    workloads: Sequence[Workload]
+    run: Run
+    verdicts: Sequence[Verdict]
+
+
+def as_json(results: Results) -> dict[str, Any]:
+    """Everything: each round, the medians, and their ratios to ours."""
+    medians = results.run.medians()
+    return {
+        "about": dict(results.about),
+        "must_hold": [
+            {
+                "says": verdict.threshold.says,
+                "at_most": verdict.threshold.at_most,
+                "ratio": verdict.ratio,
+                "status": verdict.status,
+                "reason": verdict.reason,
+            }
+            for verdict in results.verdicts
+        ],
+        "workloads": {
+            workload.key: {
+                "title": workload.title,
+                "contenders": {
+                    name: row_as_json(row, medians[workload.key].get(OURS, {}))
+                    for name, row in results.run.rows[workload.key].items()
+                },
+            }
+            for workload in results.workloads
+        },
+    }
+
+
+def row_as_json(row: Row, ours: figures.Figures) -> dict[str, Any]:
+    """One contender; the ratios are to our medians."""
+    medians = row.medians()
+    return {
+        "valid": not row.faults,
+        "faults": row.faults,
+        "processors_for_others": row.others,
+        "medians": medians,
+        "ratio_to_ours": {
+            name: figures.ratio(value, ours.get(name)) for name, value in medians.items()
+        },
+        "rounds": [dict(each) for each in row.rounds],
+    }
+
+
+def as_markdown(results: Results) -> str:
+    """The page that is committed."""
+    parts = ["# hoopsnake beside its peers", "Measured on and with:", about_lines(results.about)]
+    if results.run.was_disturbed():
+        parts.append(f"**{DISTURBED}**")
+    if results.verdicts:
+        parts += ["## Must hold", verdict_table(results.verdicts)]
+    parts += ["## Figures", EXPLANATION.strip()]
+    for workload in results.workloads:
+        rows = results.run.rows[workload.key]
+        tell = loop_table if isinstance(workload, LoopWorkload) else server_table
+        parts += [f"### {workload.title}", tell(rows), *fault_lines(rows)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def about_lines(about: Mapping[str, Any]) -> str:
+    """Machine, versions and settings."""
+    lines = [f"- {name.replace('_', ' ')}: {value}" for name, value in about.items()]
+    return "\n".join(lines)
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """The thresholds and whether they hold."""
+    head = ["what must hold", "at most", "measured", "from", "verdict"]
+    return figures.table(
+        [
+            head,
+            *(
+                [
+                    verdict.threshold.says,
+                    f"{verdict.threshold.at_most:.2f}×",
+                    "–" if verdict.ratio is None else f"{verdict.ratio:.2f}×",
+                    verdict.reason,
+                    verdict.status,
+                ]
+                for verdict in verdicts
+            ),
+        ]
+    )
+
+
+def server_table(rows: Mapping[str, Row]) -> str:
+    """A row for each contender, a column for each figure."""
+    ours = rows[OURS].medians() if OURS in rows else {}
+    lines = [["", *(title for _, title in COLUMNS), "CPU, lowest to highest"]]
+    for name, row in rows.items():
+        medians = row.medians()
+        cells = [
+            figures.short(medians.get(figure))
+            if name == OURS
+            else figures.with_ratio(medians.get(figure), ours.get(figure))
+            for figure, _ in COLUMNS
+        ]
+        lines.append([name, *cells, spread_cell(row)])
+    return figures.table(lines)
+
+
+def spread_cell(row: Row) -> str:
+    """Between which figures the rounds lay: how much to trust the median."""
+    spread = None if row.faults else figures.spread(row.rounds, "cpu_us")
+    return "invalid" if spread is None else " – ".join(map(figures.short, spread))
+
+
+def loop_table(rows: Mapping[str, Row]) -> str:
+    """A row for each operation, a column for each loop: CPU nanoseconds."""
+    medians = {name: row.medians() for name, row in rows.items()}
+    ours = medians.get(OURS, {})
+    operations = dict.fromkeys(
+        figure for found in medians.values() for figure in found if figure.endswith(", CPU")
+    )
+    lines = [["CPU ns per operation", *medians]]
+    for operation in operations:
+        cells = [
+            figures.short(found.get(operation))
+            if name == OURS
+            else figures.with_ratio(found.get(operation), ours.get(operation))
+            for name, found in medians.items()
+        ]
+        lines.append([operation.removesuffix(", CPU"), *cells])
+    return figures.table(lines)
+
+
+def fault_lines(rows: Mapping[str, Row]) -> list[str]:
+    """Why a row has no figures, in a sentence each."""
+    return [
+        f"**{name} is invalid**, {len(row.faults)} of "
+        f"{len(row.faults) + len(row.rounds)} rounds failed: {row.faults[0]}"
+        for name, row in rows.items()
+        if row.faults
+    ]

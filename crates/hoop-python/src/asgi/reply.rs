@@ -1,0 +1,86 @@
+//! The way of a response from the application to hyper.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use hoop_net::ResponseBody;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+use pyo3::Python;
+
+use crate::gil_cell::GilCell;
+
+#[derive(Default)]
+struct Slot {
+    response: Option<Response<ResponseBody>>,
+    hyper: Option<Waker>,
+    given: bool,
+}
+
+/// Where the application's side leaves the response and hyper's side finds it.
+#[derive(Default)]
+pub struct Reply(GilCell<Slot>);
+
+impl Reply {
+    /// Hands the response to hyper.
+    pub fn give(&self, py: Python<'_>, response: Response<ResponseBody>) {
+        let hyper = {
+            let mut slot = self.0.borrow_mut(py);
+            slot.response = Some(response);
+            slot.given = true;
+            slot.hyper.take()
+        };
+        if let Some(hyper) = hyper {
+            hyper.wake();
+        }
+    }
+}
+
+/// What owes hyper a reply.
+pub trait Replies: Send + Sync + 'static {
+    fn reply(&self) -> &Reply;
+
+    /// hyper does not want the reply any more: the client has gone.
+    fn abandoned(&self, py: Python<'_>);
+}
+
+/// The response as hyper awaits it. Dropped unanswered, it tells the application's side.
+pub struct Answer<T: Replies>(pub Arc<T>);
+
+impl<T: Replies> Future for Answer<T> {
+    type Output = Response<ResponseBody>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Python::attach(|py| {
+            let mut slot = self.0.reply().0.borrow_mut(py);
+            match slot.response.take() {
+                Some(response) => Poll::Ready(response),
+                None => {
+                    slot.hyper = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+    }
+}
+
+impl<T: Replies> Drop for Answer<T> {
+    fn drop(&mut self) {
+        Python::attach(|py| {
+            let given = self.0.reply().0.borrow(py).given;
+            if !given {
+                self.0.abandoned(py);
+            }
+        });
+    }
+}
+
+/// What a client gets in the application's stead.
+pub fn plain(status: StatusCode) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(status.canonical_reason().unwrap_or_default()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

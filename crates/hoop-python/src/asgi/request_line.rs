@@ -1,0 +1,48 @@
+//! What the logs say of a request.
+
+use http::request::Parts;
+use http::{StatusCode, Version};
+use pyo3::prelude::*;
+
+use super::scope::Ends;
+use super::server_state::ServerState;
+
+/// What the access log needs, kept only if there is one.
+struct Access {
+    client: Py<PyAny>,
+    version: &'static str,
+}
+
+/// The request's first line.
+pub struct RequestLine {
+    method: String,
+    target: String,
+    access: Option<Access>,
+}
+
+impl RequestLine {
+    pub fn new(py: Python<'_>, server: &ServerState, ends: &Ends, parts: &Parts) -> Self {
+        let access = server.access_log.then(|| Access {
+            client: ends.client.clone_ref(py),
+            version: if parts.version == Version::HTTP_10 { "1.0" } else { "1.1" },
+        });
+        Self {
+            method: parts.method.as_str().to_owned(),
+            target: parts.uri.path_and_query().map_or("*", |target| target.as_str()).to_owned(),
+            access,
+        }
+    }
+
+    /// For error messages: method and target.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.method, self.target)
+    }
+
+    /// Tells the access log, if there is one, how the request was answered.
+    pub fn answered(&self, py: Python<'_>, server: &ServerState, status: StatusCode) {
+        if let Some(access) = &self.access {
+            let details = (&access.client, &self.method, &self.target, access.version, status.as_u16());
+            server.tell(py, "access", details);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! `Server`: listens, and brings what arrives to the application.
+
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hoop_net::{
+    Address, Application, Executor, Incoming, Listener, Refusal, ResponseBody, Shutdown, WebSocketHandshake,
+};
+use http::{Request, Response};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::scope::{Ends, ScopeTemplates};
+use super::server_state::ServerState;
+use super::{exchange, session};
+use crate::errors::{listen_error, os_error};
+use crate::event_loop::LoopCore;
+use crate::event_loop::promise::Promise;
+use crate::event_loop::state::LoopState;
+use crate::gil_cell::GilCell;
+
+/// What of a `hoopsnake.ServerConfig` concerns the engine.
+#[derive(FromPyObject)]
+struct Settings {
+    host: String,
+    port: u16,
+    uds: Option<PathBuf>,
+    backlog: i32,
+    root_path: String,
+    access_log: bool,
+}
+
+/// The listening half of `hoopsnake.serve`.
+#[pyclass(frozen, module = "hoopsnake._native")]
+pub struct Server {
+    state: Arc<ServerState>,
+    listener: GilCell<Option<Listener>>,
+    address: Address,
+    shutdown: GilCell<Shutdown>,
+}
+
+#[pymethods]
+impl Server {
+    /// Listens; connections wait until `start()`.
+    #[new]
+    fn new(
+        python_loop: &Bound<'_, LoopCore>,
+        application: Py<PyAny>,
+        config: &Bound<'_, PyAny>,
+        journal: Py<PyAny>,
+        lifespan_state: Option<Py<PyDict>>,
+    ) -> PyResult<Self> {
+        let py = python_loop.py();
+        let settings: Settings = config.extract()?;
+        let runtime = python_loop.get().state.runtime().clone();
+        let entered = runtime.enter();
+        let listener = match &settings.uds {
+            Some(path) => Listener::unix(path),
+            None => Listener::tcp(&settings.host, settings.port, settings.backlog),
+        }
+        .map_err(|error| listen_error(py, &error))?;
+        drop(entered);
+        let address = listener.address().map_err(|error| os_error(&error))?;
+        let scopes = ScopeTemplates::new(py, settings.root_path, lifespan_state)?;
+        let state = ServerState::new(python_loop, application, journal, settings.access_log, scopes)?;
+        Ok(Self {
+            state: Arc::new(state),
+            listener: GilCell::new(Some(listener)),
+            address,
+            shutdown: GilCell::default(),
+        })
+    }
+
+    /// Where clients find it: an http URL, or `unix:` and a path.
+    #[getter]
+    fn address(&self) -> String {
+        match &self.address {
+            Address::Ip(address) => format!("http://{address}"),
+            unix @ Address::Unix(_) => unix.to_string(),
+        }
+    }
+
+    /// Begins to accept connections.
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(listener) = self.listener.take(py) else {
+            return Err(PyRuntimeError::new_err("this server was started before"));
+        };
+        let shutdown = self.shutdown.borrow(py).clone();
+        let bridge = Rc::new(Bridge { state: self.state.clone(), shutdown: shutdown.clone() });
+        let executor = LoopTasks(self.state.python_loop(py).get().state.clone());
+        self.state.spawn(py, hoop_net::serve(listener, bridge, executor, shutdown));
+        Ok(())
+    }
+
+    /// Stops accepting; idle connections close, requests go on, WebSockets are told to leave.
+    fn drain(&self, py: Python<'_>) {
+        drop(self.listener.take(py));
+        self.state.stop(py);
+        self.shutdown.borrow(py).drain();
+        for session in self.state.sessions(py) {
+            session.going_away(py);
+        }
+    }
+
+    /// A future that is done once no connection is open.
+    fn drained(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let promise = Promise::new(self.state.python_loop(py))?;
+        let awaitable = promise.awaitable(py);
+        let shutdown = self.shutdown.borrow(py).clone();
+        self.state.spawn(py, async move {
+            shutdown.drained().await;
+            Python::attach(|py| {
+                if let Err(error) = promise.settle(py, py.None()) {
+                    error.write_unraisable(py, None);
+                }
+            });
+        });
+        Ok(awaitable)
+    }
+
+    /// Application tasks that have not ended.
+    fn tasks(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        self.state.tasks(py)
+    }
+
+    /// Connections that are open, WebSockets among them.
+    #[getter]
+    fn open_connections(&self, py: Python<'_>) -> usize {
+        self.shutdown.borrow(py).open_connections()
+    }
+
+    /// Drops all connections.
+    fn abort(&self, py: Python<'_>) {
+        drop(self.listener.take(py));
+        self.shutdown.borrow(py).close();
+        for session in self.state.sessions(py) {
+            session.abort(py);
+        }
+    }
+}
+
+/// Runs the engine's tasks on the loop.
+#[derive(Clone)]
+struct LoopTasks(Arc<LoopState>);
+
+impl Executor for LoopTasks {
+    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        Python::attach(|py| self.0.spawn(py, task));
+    }
+}
+
+/// Brings requests from `hoop_net` to the application.
+struct Bridge {
+    state: Arc<ServerState>,
+    shutdown: Shutdown,
+}
+
+impl Application for Bridge {
+    type Connection = Ends;
+
+    fn connected(&self, peer: &Address, local: &Address) -> Ends {
+        Python::attach(|py| {
+            Ends::new(py, peer, local).unwrap_or_else(|error| {
+                error.write_unraisable(py, None);
+                Ends::unknown(py)
+            })
+        })
+    }
+
+    fn respond(
+        self: &Rc<Self>,
+        ends: &Rc<Ends>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<ResponseBody>> + 'static {
+        exchange::begin(&self.state, ends, request)
+    }
+
+    fn websocket(
+        self: &Rc<Self>,
+        ends: &Rc<Ends>,
+        handshake: WebSocketHandshake,
+    ) -> impl Future<Output = Response<ResponseBody>> + 'static {
+        session::begin(&self.state, ends, handshake, self.shutdown.opened())
+    }
+
+    fn refused(&self, ends: &Ends, refusal: Refusal) {
+        Python::attach(|py| self.state.tell(py, "refused", (&ends.client, refusal.to_string())));
+    }
+
+    fn accept_failed(&self, error: &io::Error) {
+        Python::attach(|py| self.state.tell(py, "accept_failed", (error.to_string(),)));
+    }
+}

@@ -1,0 +1,427 @@
+//! One WebSocket session.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use hoop_asgi::{CloseStep, SessionState};
+use hoop_net::{Message, OpenConnection, PendingWebSocket, ResponseBody, WebSocket, WebSocketHandshake};
+use http::{Response, StatusCode};
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use super::conversation::{Conversation, Step};
+use super::message;
+use super::reply::{Answer, Replies, Reply, plain};
+use super::request_line::RequestLine;
+use super::scope::Ends;
+use super::server_state::{Ending, ServerState};
+use crate::errors::client_disconnected;
+use crate::event_loop::promise::Waiters;
+use crate::gil_cell::GilCell;
+
+/// So many bytes may wait for the client before `send()` waits too.
+const SEND_AHEAD: usize = 64 * 1024;
+/// So many bytes or messages may wait for the application before the connection is not read on.
+const RECEIVE_AHEAD: usize = 64 * 1024;
+const MESSAGES_AHEAD: usize = 64;
+/// How long a client may take to answer a close frame.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Close codes of RFC 6455 section 7.4.1 that the server itself sends or reports.
+const NORMAL: u16 = 1000;
+const ABNORMAL: u16 = 1006;
+const INTERNAL_ERROR: u16 = 1011;
+/// Registered with IANA: the server restarts or stops.
+const SERVICE_RESTART: u16 = 1012;
+const STOPPING: &str = "the server is stopping";
+
+#[derive(Default)]
+struct Progress {
+    state: SessionState,
+    handshake: Option<WebSocketHandshake>,
+    /// Whether 'websocket.connect' was received.
+    announced: bool,
+    incoming: VecDeque<Message>,
+    incoming_bytes: usize,
+    /// The connection is not read on until the application has caught up.
+    held_up: bool,
+    outgoing: VecDeque<Message>,
+    /// Bytes that the application has sent and the system has not taken.
+    unsent: usize,
+    /// How the session ended, once it has; the answer to every further `receive()`.
+    end: Option<(u16, String)>,
+    /// The session's task, which moves messages between here and the connection.
+    carrier: Option<Waker>,
+    /// The server gives up on the connection.
+    aborted: bool,
+}
+
+impl Progress {
+    fn may_take_more(&self) -> bool {
+        self.incoming_bytes < RECEIVE_AHEAD && self.incoming.len() < MESSAGES_AHEAD
+    }
+
+    fn push_outgoing(&mut self, message: Message) -> Option<Waker> {
+        self.unsent += size(&message);
+        self.outgoing.push_back(message);
+        self.carrier.take()
+    }
+}
+
+/// A WebSocket from handshake to end.
+pub struct Session {
+    server: Arc<ServerState>,
+    line: RequestLine,
+    progress: GilCell<Progress>,
+    reply: Reply,
+    receivers: Waiters,
+    senders: Waiters,
+    /// Until the session's task takes it.
+    open: GilCell<Option<OpenConnection>>,
+}
+
+/// Enters the application with a handshake; what hyper awaits is its answer.
+pub fn begin(
+    server: &Arc<ServerState>,
+    ends: &Ends,
+    handshake: WebSocketHandshake,
+    open: OpenConnection,
+) -> Answer<Session> {
+    Python::attach(|py| {
+        let scope = server.scopes.websocket(py, &handshake.parts, ends);
+        let line = RequestLine::new(py, server, ends, &handshake.parts);
+        let session = Arc::new(Session {
+            server: server.clone(),
+            line,
+            progress: GilCell::new(Progress { handshake: Some(handshake), ..Progress::default() }),
+            reply: Reply::default(),
+            receivers: Waiters::default(),
+            senders: Waiters::default(),
+            open: GilCell::new(Some(open)),
+        });
+        server.remember(py, &session);
+        server.start(py, scope, session.clone());
+        Answer(session)
+    })
+}
+
+impl Session {
+    fn answer(&self, py: Python<'_>, response: Response<ResponseBody>) {
+        let status = response.status();
+        self.reply.give(py, response);
+        self.line.answered(py, &self.server, status);
+    }
+
+    /// The session is over; whoever waits for it learns it.
+    fn over(&self, py: Python<'_>, code: u16, reason: String) {
+        self.progress.borrow_mut(py).end.get_or_insert((code, reason));
+        self.receivers.wake(py);
+        self.senders.wake(py);
+    }
+
+    fn accept(self: &Arc<Self>, py: Python<'_>, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+        let headers = message::websocket_accept(dict)?;
+        let handshake = {
+            let mut progress = self.progress.borrow_mut(py);
+            if progress.end.is_some() {
+                drop(progress);
+                return Err(client_disconnected(py, &self.line.name()));
+            }
+            progress.state.accept().map_err(message::fault)?;
+            progress.handshake.take()
+        };
+        let Some(handshake) = handshake else { return Ok(()) };
+        let (response, pending) = handshake.accept(headers);
+        self.answer(py, response);
+        let (session, open) = (self.clone(), self.open.take(py));
+        self.server.spawn(py, async move {
+            carry(session, pending).await;
+            drop(open);
+        });
+        Ok(())
+    }
+
+    fn send_message(&self, py: Python<'_>, message: Message) -> PyResult<()> {
+        let carrier = {
+            let mut progress = self.progress.borrow_mut(py);
+            if progress.end.is_some() {
+                drop(progress);
+                return Err(client_disconnected(py, &self.line.name()));
+            }
+            progress.state.send().map_err(message::fault)?;
+            progress.push_outgoing(message)
+        };
+        if let Some(carrier) = carrier {
+            carrier.wake();
+        }
+        Ok(())
+    }
+
+    /// Refuses the handshake or sends a close frame, whichever it is time for.
+    fn close(&self, py: Python<'_>, code: u16, reason: String, refusal: Response<ResponseBody>) -> PyResult<()> {
+        let (step, ended, carrier) = {
+            let mut progress = self.progress.borrow_mut(py);
+            let step = progress.state.close().map_err(message::fault)?;
+            let ended = progress.end.is_some();
+            let carrier = match step {
+                CloseStep::Close if !ended => progress.push_outgoing(Message::Close { code, reason }),
+                _ => None,
+            };
+            (step, ended, carrier)
+        };
+        if step == CloseStep::Refuse && !ended {
+            drop(self.progress.borrow_mut(py).handshake.take());
+            drop(self.open.take(py));
+            self.answer(py, refusal);
+            // ASGI: "Disconnect ... also if the connection was refused".
+            self.over(py, ABNORMAL, String::new());
+        }
+        if let Some(carrier) = carrier {
+            carrier.wake();
+        }
+        Ok(())
+    }
+
+    /// The server stops: says so to the client and, through it, to the application.
+    pub fn going_away(&self, py: Python<'_>) {
+        let refusal = plain(StatusCode::SERVICE_UNAVAILABLE);
+        // An error here means that the application has closed it already.
+        if self.close(py, SERVICE_RESTART, STOPPING.to_owned(), refusal).is_ok() {
+            self.over(py, SERVICE_RESTART, STOPPING.to_owned());
+        }
+    }
+
+    /// The server is out of patience: ends the connection as it is.
+    pub fn abort(&self, py: Python<'_>) {
+        let carrier = {
+            let mut progress = self.progress.borrow_mut(py);
+            progress.aborted = true;
+            progress.carrier.take()
+        };
+        if let Some(carrier) = carrier {
+            carrier.wake();
+        }
+        self.over(py, ABNORMAL, String::new());
+    }
+
+    /// Moves messages both ways until nothing can be moved. Ready once the session is over.
+    fn carry_some(&self, py: Python<'_>, socket: &mut WebSocket, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.progress.borrow(py).aborted {
+                return Poll::Ready(());
+            }
+            self.write_some(py, socket, cx);
+            let may_take_more = self.progress.borrow(py).may_take_more();
+            self.progress.borrow_mut(py).held_up = !may_take_more;
+            if !may_take_more {
+                break;
+            }
+            match socket.poll_receive(cx) {
+                Poll::Ready(Some(Message::Close { code, reason })) => {
+                    self.over(py, code, reason);
+                    return Poll::Ready(());
+                }
+                Poll::Ready(Some(message)) => {
+                    let mut progress = self.progress.borrow_mut(py);
+                    // An application that has closed reads nothing any more.
+                    if !progress.state.is_closed() {
+                        progress.incoming_bytes += size(&message);
+                        progress.incoming.push_back(message);
+                    }
+                }
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        let has_news = !self.progress.borrow(py).incoming.is_empty();
+        if has_news {
+            self.receivers.wake(py);
+        }
+        self.progress.borrow_mut(py).carrier = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn write_some(&self, py: Python<'_>, socket: &mut WebSocket, cx: &mut Context<'_>) {
+        loop {
+            let next = self.progress.borrow_mut(py).outgoing.pop_front();
+            let Some(message) = next else { break };
+            if let Err(message) = socket.queue(cx, message) {
+                self.progress.borrow_mut(py).outgoing.push_front(message);
+                return;
+            }
+        }
+        if self.progress.borrow(py).unsent > 0 && socket.poll_flush(cx).is_ready() {
+            self.progress.borrow_mut(py).unsent = 0;
+            self.senders.wake(py);
+        }
+    }
+}
+
+/// The session's task: opens the WebSocket, then carries messages until it is over.
+async fn carry(session: Arc<Session>, pending: PendingWebSocket) {
+    if let Some(mut socket) = pending.open().await {
+        let mut patience = None;
+        poll_fn(|cx| {
+            Python::attach(|py| {
+                if session.carry_some(py, &mut socket, cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                if !session.progress.borrow(py).state.is_closed() {
+                    return Poll::Pending;
+                }
+                let patience =
+                    patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(CLOSING_PATIENCE)));
+                patience.as_mut().poll(cx)
+            })
+        })
+        .await;
+        // The last words, such as the answer to the client's close.
+        let mut last_try = Context::from_waker(Waker::noop());
+        let _ = socket.poll_flush(&mut last_try);
+    }
+    Python::attach(|py| session.over(py, ABNORMAL, String::new()));
+}
+
+impl Conversation for Session {
+    fn receive(self: Arc<Self>, py: Python<'_>) -> PyResult<Step> {
+        let mut progress = self.progress.borrow_mut(py);
+        if !progress.announced {
+            progress.announced = true;
+            drop(progress);
+            return event(py, "websocket.connect", |_| Ok(()));
+        }
+        if let Some(message) = progress.incoming.pop_front() {
+            progress.incoming_bytes -= size(&message);
+            // The connection may be read on.
+            let carrier = if progress.held_up && progress.may_take_more() {
+                progress.held_up = false;
+                progress.carrier.take()
+            } else {
+                None
+            };
+            drop(progress);
+            if let Some(carrier) = carrier {
+                carrier.wake();
+            }
+            return received(py, message);
+        }
+        if let Some((code, reason)) = progress.end.clone() {
+            drop(progress);
+            return disconnected(py, code, &reason);
+        }
+        drop(progress);
+        Ok(Step::Wait(self.receivers.wait(self.server.python_loop(py))?))
+    }
+
+    fn send(self: Arc<Self>, message: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = message.py();
+        let (dict, kind) = message::dict_and_type(message)?;
+        match kind.to_str()? {
+            "websocket.accept" => self.accept(py, dict),
+            "websocket.send" => self.send_message(py, message::websocket_send(dict)?),
+            "websocket.close" => {
+                let (code, reason) = message::websocket_close(dict)?;
+                if self.progress.borrow(py).end.is_some() {
+                    // It crossed with the other side's: nothing is left to close.
+                    return Ok(());
+                }
+                // ASGI WebSocket spec, "Close": before the handshake it means 403.
+                self.close(py, code, reason, plain(StatusCode::FORBIDDEN))
+            }
+            other => Err(PyValueError::new_err(format!(
+                "a WebSocket application sends 'websocket.accept', 'websocket.send' and 'websocket.close', \
+                 not {other:?}"
+            ))),
+        }
+    }
+
+    fn congestion(self: Arc<Self>, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let ahead = {
+            let progress = self.progress.borrow(py);
+            progress.end.is_none() && progress.unsent > SEND_AHEAD
+        };
+        if !ahead {
+            return Ok(None);
+        }
+        self.senders.wait(self.server.python_loop(py)).map(Some)
+    }
+}
+
+impl Replies for Session {
+    fn reply(&self) -> &Reply {
+        &self.reply
+    }
+
+    fn abandoned(&self, py: Python<'_>) {
+        drop(self.open.take(py));
+        self.over(py, ABNORMAL, String::new());
+    }
+}
+
+impl Ending for Session {
+    fn ended(&self, py: Python<'_>, failure: Option<PyErr>) {
+        let (connecting, client_gone) = {
+            let progress = self.progress.borrow(py);
+            (progress.state.is_connecting(), progress.end.is_some())
+        };
+        let (code, reason, refusal) = match &failure {
+            Some(error) if self.server.has_cancelled(py, error) => {
+                (SERVICE_RESTART, STOPPING, StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Some(_) => (INTERNAL_ERROR, "internal error", StatusCode::INTERNAL_SERVER_ERROR),
+            None => (NORMAL, "", StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        match failure {
+            Some(error) => self.server.application_failed(py, error, &self.line.name(), client_gone),
+            None if connecting && !client_gone => {
+                self.server.tell(py, "application_stopped_short", (self.line.name(), false));
+            }
+            None => {}
+        }
+        // An error here means that the application has closed it, as it should.
+        let _ = self.close(py, code, reason.to_owned(), plain(refusal));
+    }
+}
+
+/// What a message counts for in the limits; its own bookkeeping included.
+fn size(message: &Message) -> usize {
+    let payload = match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(bytes) => bytes.len(),
+        Message::Close { reason, .. } => reason.len(),
+    };
+    payload + size_of::<Message>()
+}
+
+fn event<'py>(
+    py: Python<'py>,
+    kind: &str,
+    fill: impl FnOnce(&Bound<'py, PyDict>) -> PyResult<()>,
+) -> PyResult<Step> {
+    let event = PyDict::new(py);
+    event.set_item(intern!(py, "type"), kind)?;
+    fill(&event)?;
+    Ok(Step::Done(event.into_any().unbind()))
+}
+
+fn received(py: Python<'_>, message: Message) -> PyResult<Step> {
+    match message {
+        Message::Text(text) => event(py, "websocket.receive", |event| event.set_item(intern!(py, "text"), text)),
+        Message::Binary(bytes) => event(py, "websocket.receive", |event| {
+            event.set_item(intern!(py, "bytes"), PyBytes::new(py, &bytes))
+        }),
+        Message::Close { code, reason } => disconnected(py, code, &reason),
+    }
+}
+
+fn disconnected(py: Python<'_>, code: u16, reason: &str) -> PyResult<Step> {
+    event(py, "websocket.disconnect", |event| {
+        event.set_item(intern!(py, "code"), code)?;
+        event.set_item(intern!(py, "reason"), reason)
+    })
+}

@@ -1,0 +1,55 @@
+"""How a server is set up: one object, checked where it is made."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from hoopsnake._errors import ServerError
+from hoopsnake._lifespan import LifespanMode
+
+__all__ = ["LogLevel", "ServerConfig"]
+
+LogLevel = Literal["critical", "error", "warning", "info", "debug"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """The settings of `hoopsnake.serve`.
+
+    Raises ServerError for a value that cannot be meant.
+    """
+
+    host: str = "127.0.0.1"
+    """The name or address to listen on; "0.0.0.0" and "::" mean every interface."""
+    port: int = 8000
+    """The TCP port; 0 lets the system choose one, which the log then tells."""
+    uds: str | os.PathLike[str] | None = None
+    """The path of a Unix socket to listen on instead of `host` and `port`."""
+    backlog: int = 2048
+    """How many connections the system may keep waiting to be accepted."""
+    root_path: str = ""
+    """The path under which a proxy in front mounts the application (`root_path` of the scope)."""
+    lifespan: LifespanMode = "auto"
+    """Whether the application is told of start and end: "on", "off", or "auto" if it supports it."""
+    log_level: LogLevel = "info"
+    """The least level that is logged."""
+    access_log: bool = False
+    """Whether each request is logged, to the logger `hoopsnake.access`."""
+    graceful_timeout: float = 10.0
+    """Seconds that requests get to finish when the server stops, before they are cancelled."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ServerError(f"port {self.port} is not between 0 and 65535")
+        if self.backlog < 1:
+            raise ServerError(f"backlog {self.backlog} leaves no room for a connection")
+        if not self.graceful_timeout >= 0:
+            raise ServerError(f"graceful_timeout {self.graceful_timeout} is not 0 or more seconds")
+        if self.lifespan not in ("auto", "on", "off"):
+            raise ServerError(f"lifespan {self.lifespan!r} is not 'auto', 'on' or 'off'")
+        if self.log_level not in ("critical", "error", "warning", "info", "debug"):
+            raise ServerError(f"log_level {self.log_level!r} is no level of Python's logging")
+        if self.root_path and not self.root_path.startswith("/"):
+            raise ServerError(f"root_path {self.root_path!r} does not begin with '/'")
