@@ -50,7 +50,8 @@ fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
     }
     // RFC 3986 section 3.2.2: reg-name, IPv4 or [IPv6], then an optional port; no user, no path.
     let fits = host.as_bytes().iter().all(|byte| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
             || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
     });
     if fits { Ok(()) } else { Err(Refusal::MalformedHost) }

@@ -188,10 +188,8 @@ async fn connection<A: Application>(
         let (application, remembered) = (application.clone(), remembered.clone());
         async move { Ok::<_, Infallible>(answer(&application, &remembered, request).await) }
     });
-    let connection = http1::Builder::new()
-        .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
+    // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = pin!(connection);
     let mut phase = open.0.phase.subscribe();
     loop {

@@ -105,7 +105,10 @@ impl WebSocketHandshake {
 }
 
 fn has_token(value: &HeaderValue, token: &str) -> bool {
-    value.as_bytes().split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    value
+        .as_bytes()
+        .split(|byte| *byte == b',')
+        .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// A WebSocket whose handshake was accepted and is on its way.

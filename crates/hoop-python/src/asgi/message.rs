@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use hoop_asgi::{Fault, check_close};
 use hoop_net::Message;
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use http::StatusCode;
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -72,7 +72,9 @@ pub fn websocket_send(message: &Bound<'_, PyDict>) -> PyResult<Message> {
     };
     match (present(intern!(py, "text"))?, present(intern!(py, "bytes"))?) {
         (Some(text), None) => Ok(Message::Text(text_of(&text, "'text' of 'websocket.send'")?)),
-        (None, Some(bytes)) => Ok(Message::Binary(bytes_of(&bytes, || "'bytes' of 'websocket.send'".to_owned())?)),
+        (None, Some(bytes)) => {
+            Ok(Message::Binary(bytes_of(&bytes, || "'bytes' of 'websocket.send'".to_owned())?))
+        }
         (None, None) => Err(PyValueError::new_err("'websocket.send' needs 'text' or 'bytes'")),
         (Some(_), Some(_)) => {
             Err(PyValueError::new_err("'websocket.send' takes 'text' or 'bytes', not both in one message"))
@@ -157,9 +159,7 @@ fn quoted(bytes: &[u8]) -> String {
     format!("b'{}'", shown.escape_ascii())
 }
 
-fn pair_of_bytes<'py>(
-    pair: &Bound<'py, PyAny>,
-) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+fn pair_of_bytes<'py>(pair: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
     let wrong = |_: PyErr| {
         PyTypeError::new_err(format!(
             "a header is a pair of bytes (name, value), not {}",
@@ -169,9 +169,8 @@ fn pair_of_bytes<'py>(
     if pair.len().map_err(wrong)? != 2 {
         return Err(wrong(PyTypeError::new_err(())));
     }
-    let part = |index: usize| -> PyResult<Bound<'py, PyBytes>> {
-        Ok(pair.get_item(index)?.cast_into::<PyBytes>()?)
-    };
+    let part =
+        |index: usize| -> PyResult<Bound<'py, PyBytes>> { Ok(pair.get_item(index)?.cast_into::<PyBytes>()?) };
     Ok((part(0).map_err(wrong)?, part(1).map_err(wrong)?))
 }
 

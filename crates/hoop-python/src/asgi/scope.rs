@@ -74,7 +74,12 @@ impl ScopeTemplates {
             }
             Ok(dict.unbind())
         };
-        Ok(Self { http: template("http", "http")?, websocket: template("websocket", "ws")?, root_path, state })
+        Ok(Self {
+            http: template("http", "http")?,
+            websocket: template("websocket", "ws")?,
+            root_path,
+            state,
+        })
     }
 
     pub fn http<'py>(&self, py: Python<'py>, parts: &Parts, ends: &Ends) -> PyResult<Bound<'py, PyDict>> {
@@ -96,7 +101,8 @@ impl ScopeTemplates {
         let scope = self.websocket.bind(py).copy()?;
         let offered = parts.headers.get_all(http::header::SEC_WEBSOCKET_PROTOCOL);
         let names = offered.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-        let names = PyList::new(py, names.map(str::trim).filter(|name| !name.is_empty()).collect::<Vec<_>>())?;
+        let names =
+            PyList::new(py, names.map(str::trim).filter(|name| !name.is_empty()).collect::<Vec<_>>())?;
         scope.set_item(intern!(py, "subprotocols"), names)?;
         self.fill(&scope, parts, ends)?;
         Ok(scope)

@@ -112,7 +112,8 @@ impl ServerState {
 
     /// The application is through with a conversation. Ctrl-C and `sys.exit()` stop the loop too.
     fn end(&self, py: Python<'_>, ending: &dyn Ending, failure: Option<PyErr>) {
-        let fatal = failure.as_ref().filter(|error| leaves_the_loop(py, error)).map(|error| error.clone_ref(py));
+        let fatal =
+            failure.as_ref().filter(|error| leaves_the_loop(py, error)).map(|error| error.clone_ref(py));
         ending.ended(py, failure);
         if let Some(fatal) = fatal {
             self.python_loop.get().state.fail(py, fatal);
@@ -133,7 +134,8 @@ impl ServerState {
 
     /// Whether this ended a task because the server stops: then it is nobody's fault.
     pub fn has_cancelled(&self, py: Python<'_>, error: &PyErr) -> bool {
-        self.stopping.get(py) && Imports::get(py).is_ok_and(|imports| error.is_instance(py, imports.cancelled_error.bind(py)))
+        self.stopping.get(py)
+            && Imports::get(py).is_ok_and(|imports| error.is_instance(py, imports.cancelled_error.bind(py)))
     }
 
     /// Application tasks that have not ended.
@@ -156,12 +158,7 @@ impl ServerState {
     }
 
     /// Tells the journal something; a journal that fails is told to Python's last resort.
-    pub fn tell<'py>(
-        &self,
-        py: Python<'py>,
-        method: &str,
-        arguments: impl pyo3::call::PyCallArgs<'py>,
-    ) {
+    pub fn tell<'py>(&self, py: Python<'py>, method: &str, arguments: impl pyo3::call::PyCallArgs<'py>) {
         if let Err(error) = self.journal.call_method1(py, method, arguments) {
             error.write_unraisable(py, Some(self.journal.bind(py)));
         }

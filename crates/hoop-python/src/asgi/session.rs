@@ -163,7 +163,13 @@ impl Session {
     }
 
     /// Refuses the handshake or sends a close frame, whichever it is time for.
-    fn close(&self, py: Python<'_>, code: u16, reason: String, refusal: Response<ResponseBody>) -> PyResult<()> {
+    fn close(
+        &self,
+        py: Python<'_>,
+        code: u16,
+        reason: String,
+        refusal: Response<ResponseBody>,
+    ) -> PyResult<()> {
         let (step, ended, carrier) = {
             let mut progress = self.progress.borrow_mut(py);
             let step = progress.state.close().map_err(message::fault)?;
@@ -274,8 +280,7 @@ async fn carry(session: Arc<Session>, pending: PendingWebSocket) {
                 if !session.progress.borrow(py).state.is_closed() {
                     return Poll::Pending;
                 }
-                let patience =
-                    patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(CLOSING_PATIENCE)));
+                let patience = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(CLOSING_PATIENCE)));
                 patience.as_mut().poll(cx)
             })
         })
@@ -411,7 +416,9 @@ fn event<'py>(
 
 fn received(py: Python<'_>, message: Message) -> PyResult<Step> {
     match message {
-        Message::Text(text) => event(py, "websocket.receive", |event| event.set_item(intern!(py, "text"), text)),
+        Message::Text(text) => {
+            event(py, "websocket.receive", |event| event.set_item(intern!(py, "text"), text))
+        }
         Message::Binary(bytes) => event(py, "websocket.receive", |event| {
             event.set_item(intern!(py, "bytes"), PyBytes::new(py, &bytes))
         }),
