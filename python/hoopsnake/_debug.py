@@ -1,4 +1,4 @@
-"""Debug mode of the loop: asyncio's own handles, which know where they were made and how long they ran."""
+"""Debug mode of the loop: asyncio's own handles, which know their origin and how long they ran."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import traceback
+
     from hoopsnake._event_loop import EventLoop
 
 Scheduled = tuple[asyncio.Handle, Callable[[], None]]
@@ -25,7 +27,7 @@ def debug_handle(
 ) -> Scheduled:
     """Check a `call_soon`, and return the handle to show and the callable that runs it.
 
-    Raises RuntimeError in a wrong thread and TypeError for a coroutine, as asyncio's debug mode does.
+    Raises RuntimeError in a wrong thread, TypeError for a coroutine, as asyncio's debug mode does.
     """
     if method == "call_soon":
         loop._check_thread()
@@ -49,9 +51,11 @@ def debug_timer_handle(
 
 
 def _traced(loop: EventLoop, handle: asyncio.Handle) -> Scheduled:
-    if handle._source_traceback:
-        # The two frames of this module say nothing to the user.
-        del handle._source_traceback[-1]
+    # Private to asyncio, and there in debug mode alone.
+    source: list[traceback.FrameSummary] | None = handle._source_traceback  # type: ignore[attr-defined]
+    if source:
+        # The frame of this module says nothing to the user.
+        del source[-1]
     return handle, partial(_run, loop, handle)
 
 
@@ -67,4 +71,5 @@ def _run(loop: EventLoop, handle: asyncio.Handle) -> None:
         loop._current_handle = None
     took = loop.time() - begun
     if took >= loop.slow_callback_duration:
-        logger.warning("Executing %s took %.3f seconds", base_events._format_handle(handle), took)
+        described = base_events._format_handle(handle)  # type: ignore[attr-defined]
+        logger.warning("Executing %s took %.3f seconds", described, took)

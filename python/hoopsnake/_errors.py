@@ -4,11 +4,14 @@ from __future__ import annotations
 
 
 class ServerError(Exception):
-    """The server cannot do what it was asked to; the message says why and what to do."""
+    """The server cannot do what it was asked to; the message says why and what to do.
+
+    Raised by `serve` and `ServerConfig`; the base of `ListenError` and `LifespanError`.
+    """
 
 
 class ListenError(ServerError):
-    """The server cannot listen where it should: the port is taken, the path not permitted, …"""
+    """The server cannot listen where it should: the port is taken, the path forbidden."""
 
 
 class LifespanError(ServerError):

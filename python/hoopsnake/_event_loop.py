@@ -9,21 +9,37 @@ import sys
 import threading
 import weakref
 from asyncio import events, futures, sslproto
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, TypeVar, TypeVarTuple
 
 from hoopsnake._native import LoopCore, SocketTransport
 
 Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 
 class EventLoop(LoopCore, asyncio.SelectorEventLoop):
     """An asyncio event loop that runs on Rust.
 
     Scheduling, timers, readiness of file descriptors and socket transports are native. What is not
-    on a hot path (name resolution, subprocesses, TLS by the user's `ssl.SSLContext`, …) is CPython's
-    own code for Unix, running on top, so it behaves as the standard library documents it.
+    on a hot path (name resolution, subprocesses, TLS by the user's `ssl.SSLContext`, …) is the code
+    of CPython's own loop for Unix, running on top, so it behaves as the standard library documents.
     """
+
+    # What is used of the standard library's loop beyond its documented interface (docs/adr/0003).
+    _asyncgen_finalizer_hook: Callable[[AsyncGenerator[Any, Any]], None]
+    _asyncgen_firstiter_hook: Callable[[AsyncGenerator[Any, Any]], None]
+    _check_callback: Callable[[object, str], None]
+    _check_closed: Callable[[], None]
+    _check_running: Callable[[], None]
+    _check_thread: Callable[[], None]
+    _csock: socket.socket
+    _current_handle: asyncio.Handle | None
+    _ensure_fd_no_transport: Callable[[socket.socket], None]
+    _make_self_pipe: Callable[[], None]
+    _set_coroutine_origin_tracking: Callable[[bool], None]
+    _stopping: bool
+    _thread_id: int | None
 
     def __init__(self) -> None:
         # Not the selector loop's own __init__: it would open a selector that nobody uses.
@@ -37,7 +53,8 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
     def run_forever(self) -> None:
         """Run until `stop()` is called.
 
-        Raises RuntimeError if the loop is closed, runs already, or another loop runs in this thread.
+        Raises RuntimeError if the loop is closed or runs already, or if another loop runs in this
+        thread.
         """
         self._check_closed()
         self._check_running()
@@ -69,16 +86,25 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         self._close()
 
     def set_debug(self, enabled: bool) -> None:
-        """Turn asyncio's debug mode on or off."""
+        """Turn asyncio's debug mode on or off, from the next scheduled callback on."""
         super().set_debug(enabled)
         self._set_debug(enabled)
 
-    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
-        """Call `callback(*args)` on the loop when the signal arrives; main thread only."""
+    def add_signal_handler(
+        self, sig: int, callback: Callable[[*Arguments], object], *args: *Arguments
+    ) -> None:
+        """Call `callback(*args)` on the loop whenever the signal number `sig` arrives.
+
+        Raises ValueError outside the main thread or for a signal that does not exist, RuntimeError
+        for one that cannot be caught, and TypeError for a coroutine function.
+        """
         super().add_signal_handler(sig, callback, *args)
 
     def remove_signal_handler(self, sig: int) -> bool:
-        """Remove a signal's handler; return whether there was one."""
+        """Remove the handler of the signal number `sig`; return whether there was one.
+
+        Raises ValueError for a signal that does not exist.
+        """
         removed = super().remove_signal_handler(sig)
         if self.is_running() and not self.is_closed():
             # The standard library has just turned off the wake-up that Ctrl-C needs.
@@ -119,7 +145,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
                     known[name] = ask()
                 except OSError:
                     known[name] = None
-        transport = SocketTransport(self, sock, protocol, known, server)
+        transport = SocketTransport(self, sock, protocol, known, server)  # pyright: ignore[reportCallIssue]
         self._transports[sock.fileno()] = transport
         if server is not None:
             if sys.version_info >= (3, 13):
@@ -129,7 +155,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         self.call_soon(protocol.connection_made, transport)
         self.call_soon(transport._start)
         if waiter is not None:
-            self.call_soon(futures._set_result_unless_cancelled, waiter, None)
+            self.call_soon(futures._set_result_unless_cancelled, waiter, None)  # type: ignore[attr-defined]
         return transport
 
     def _make_ssl_transport(
@@ -151,10 +177,10 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
             self,
             protocol,
             sslcontext,
-            waiter,
+            waiter,  # type: ignore[arg-type]  # None is meant for servers
             server_side,
             server_hostname,
-            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_handshake_timeout=ssl_handshake_timeout,  # type: ignore[arg-type]  # or a float
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
         self._make_socket_transport(rawsock, tls, extra=extra, server=server)
@@ -162,16 +188,25 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
 
 
 def new_event_loop() -> EventLoop:
-    """Make an event loop that runs on hoopsnake's engine."""
+    """Make an event loop that runs on hoopsnake's engine, and return it.
+
+    It is not set as the current loop, just as `asyncio.new_event_loop` does not. Whoever makes it
+    closes it. Raises OSError if the system has no descriptors left for it.
+    """
     return EventLoop()
 
 
 def run(main: Coroutine[Any, Any, Result], *, debug: bool | None = None) -> Result:
-    """Run a coroutine on a new loop and return its result, as `asyncio.run` does.
+    """Run the coroutine `main` on a new loop and return its result, as `asyncio.run` does.
 
-    `debug` turns asyncio's debug mode on or off; None leaves it to the environment.
-    Raises whatever `main` raises, ValueError if it is no coroutine, and RuntimeError if a loop runs
-    in this thread already.
+    `debug` turns asyncio's debug mode on or off; None leaves it to the environment
+    (`PYTHONASYNCIODEBUG`, `-X dev`). Ctrl-C cancels `main` and raises KeyboardInterrupt
+    (`asyncio.Runner`). At the end, tasks that are left are cancelled and the loop is closed.
+
+    Raises whatever `main` raises, ValueError or TypeError if it is no coroutine, and RuntimeError
+    if a loop runs in this thread already.
     """
+    if events._get_running_loop() is not None:
+        raise RuntimeError("hoopsnake.run() cannot be called from a running event loop")
     with asyncio.Runner(debug=debug, loop_factory=new_event_loop) as runner:
         return runner.run(main)

@@ -53,7 +53,9 @@ class Journal:
         """The application does not know the lifespan protocol, which is its right."""
         self._error.debug("The application has no lifespan")
 
-    def lifespan_failed(self, stage: str, exception: BaseException | None, message: str = "") -> None:
+    def lifespan_failed(
+        self, stage: str, exception: BaseException | None, message: str = ""
+    ) -> None:
         """The application's lifespan broke off."""
         self._error.error(
             "The application's lifespan failed at %s%s",
@@ -72,7 +74,9 @@ class Journal:
     def application_stopped_short(self, request: str, committed: bool) -> None:
         """The application returned without a complete answer."""
         if committed:
-            self._error.error("%s: the application returned before its response was complete", request)
+            self._error.error(
+                "%s: the application returned before its response was complete", request
+            )
         else:
             self._error.error("%s: the application returned without a response", request)
 

@@ -38,8 +38,8 @@ class Lifespan:
     async def startup(self) -> None:
         """Tell the application that serving starts; return when it is ready.
 
-        Raises LifespanError if it says that it failed, or if it does not support the protocol though
-        the mode is "on".
+        Raises LifespanError if it says that it failed, or if it does not support the protocol
+        though the mode is "on".
         """
         if self._mode == "off":
             return
@@ -97,8 +97,9 @@ class Lifespan:
         self._stage = event
         self._answer = asyncio.get_running_loop().create_future()
         self._events.put_nowait({"type": f"lifespan.{event}"})
+        either: tuple[asyncio.Future[Any], ...] = (self._answer, self._task)
         try:
-            await asyncio.wait([self._answer, self._task], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             self._task.cancel()
             raise

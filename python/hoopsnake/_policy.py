@@ -13,7 +13,7 @@ def install() -> None:
 
     It sets an event loop policy. Python 3.14 deprecates policies and 3.16 removes them; where you
     can, prefer `hoopsnake.run(main())` or `asyncio.Runner(loop_factory=hoopsnake.new_event_loop)`.
-    Raises RuntimeError on a Python without policies.
+    Loops that exist already stay what they are. Raises RuntimeError on a Python without policies.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

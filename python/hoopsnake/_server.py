@@ -25,7 +25,11 @@ _CANCELLATION_PATIENCE = 1.0
 async def serve(
     application: Callable[..., Awaitable[None]], config: ServerConfig | None = None
 ) -> None:
-    """Serve an ASGI 3 application until a signal or a cancellation ends it.
+    """Serve an ASGI 3 application until a signal or a cancellation ends it; return when all has.
+
+    `application` is called as `application(scope, receive, send)`: once for its lifespan, then for
+    each request and each WebSocket (ASGI 3.0, asgi.readthedocs.io). `config` says where and how to
+    serve; None means the defaults of `ServerConfig`.
 
     In the main thread SIGINT (Ctrl-C) and SIGTERM stop the server: it accepts nothing more, lets
     requests finish for `config.graceful_timeout` seconds, cancels the rest, ends the application's
@@ -113,7 +117,9 @@ async def _cancel_tasks(server: Server, stop: _Stop, journal: Journal) -> None:
     tasks = server.tasks()
     if not tasks:
         return
-    journal.cancelling(len(tasks), "told to stop at once" if stop.at_once.is_set() else "out of time")
+    journal.cancelling(
+        len(tasks), "told to stop at once" if stop.at_once.is_set() else "out of time"
+    )
     for task in tasks:
         task.cancel("the server is stopping")
     _, stubborn = await asyncio.wait(tasks, timeout=_CANCELLATION_PATIENCE)

@@ -16,8 +16,9 @@ LogLevel = Literal["critical", "error", "warning", "info", "debug"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
-    """The settings of `hoopsnake.serve`.
+    """The settings of `hoopsnake.serve`; each field says what it means and in which unit.
 
+    Given by keyword, and unchangeable. The names are those of `hoop serve`, with dashes there.
     Raises ServerError for a value that cannot be meant.
     """
 
@@ -32,7 +33,7 @@ class ServerConfig:
     root_path: str = ""
     """The path under which a proxy in front mounts the application (`root_path` of the scope)."""
     lifespan: LifespanMode = "auto"
-    """Whether the application is told of start and end: "on", "off", or "auto" if it supports it."""
+    """Whether the application is told of start and end: "on", "off", or "auto" if it can be."""
     log_level: LogLevel = "info"
     """The least level that is logged."""
     access_log: bool = False

@@ -49,6 +49,11 @@ impl ResponseState {
         matches!(self.stage, Stage::Streaming | Stage::Complete)
     }
 
+    /// Whether the response has a head only, whatever the application sends.
+    pub fn is_bodyless(&self) -> bool {
+        self.bodyless
+    }
+
     /// The exact length of a streamed body, where the application has declared it.
     pub fn declared_length(&self) -> Option<u64> {
         self.declared.filter(|_| !self.bodyless)

@@ -13,6 +13,7 @@ mod listener;
 mod readiness;
 mod request_check;
 mod server;
+mod small_writes;
 mod websocket;
 
 pub use body::{BodyAborted, BodySender, ResponseBody};

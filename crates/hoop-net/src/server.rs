@@ -19,6 +19,7 @@ use tokio::sync::{Notify, watch};
 use crate::body::ResponseBody;
 use crate::listener::{Address, Connected, Listener};
 use crate::request_check::{Refusal, check_request};
+use crate::small_writes::SmallWrites;
 use crate::websocket::WebSocketHandshake;
 
 /// How long the accept loop rests when the system has no descriptor or memory left.
@@ -189,7 +190,7 @@ async fn connection<A: Application>(
         async move { Ok::<_, Infallible>(answer(&application, &remembered, request).await) }
     });
     // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(SmallWrites::new(stream)), service).with_upgrades();
     let mut connection = pin!(connection);
     let mut phase = open.0.phase.subscribe();
     loop {

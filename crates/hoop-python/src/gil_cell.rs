@@ -36,6 +36,11 @@ impl<T> GilCell<T> {
         self.0.borrow_mut()
     }
 
+    /// For the garbage collector, which runs under the GIL but shows no token. `None` while borrowed.
+    pub fn for_collector(&self) -> Option<Ref<'_, T>> {
+        self.0.try_borrow().ok()
+    }
+
     /// Puts `value` in and hands the old one out, so that it is dropped outside the borrow.
     #[inline]
     pub fn replace(&self, _py: Python<'_>, value: T) -> T {

@@ -39,6 +39,11 @@ impl<T> ReadyQueue<T> {
         self.items.pop_front()
     }
 
+    /// All that is queued, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.items.iter()
+    }
+
     /// Whether nothing at all is queued.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()

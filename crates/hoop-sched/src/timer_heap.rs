@@ -89,6 +89,11 @@ impl<T: Cancellable> TimerHeap<T> {
         Some(timer.item)
     }
 
+    /// All that wait, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.heap.iter().map(|timer| &timer.item)
+    }
+
     /// When the earliest timer is due, cancelled ones included.
     pub fn next_deadline(&self) -> Option<f64> {
         self.heap.peek().map(|timer| timer.deadline)

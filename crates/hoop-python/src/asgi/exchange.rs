@@ -171,7 +171,12 @@ impl Exchange {
 
     /// hyper let go of the streamed body: either all of it went out, or the client has gone.
     fn stream_gone(&self, py: Python<'_>) {
-        if !self.progress.borrow(py).state.is_complete() {
+        let left = {
+            let state = &self.progress.borrow(py).state;
+            // Where no body goes, hyper has no use for the stream from the start.
+            !state.is_complete() && !state.is_bodyless()
+        };
+        if left {
             self.client_left(py);
         }
     }
@@ -284,7 +289,10 @@ impl Ending for Exchange {
         }
         // A stream dropped unfinished is an abort: the client must not take it for complete.
         drop(stream);
-        if !committed && !client_gone {
+        if client_gone {
+            // Nobody reads it, but hyper holds the connection until it has an answer.
+            self.reply.give(py, plain(status));
+        } else if !committed {
             self.answer(py, plain(status));
         }
         self.receivers.wake(py);

@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyIterator, PyList, PyMemoryView, PyString, PyTuple};
 
 /// Bodies up to this size are copied: cheaper than keeping the Python object alive.
 const COPY_UP_TO: usize = 2048;
@@ -128,50 +128,71 @@ fn text_of(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
 
 /// The headers of a response start or a WebSocket accept.
 pub fn headers(message: &Bound<'_, PyDict>) -> PyResult<HeaderMap> {
-    let py = message.py();
     let mut map = HeaderMap::new();
-    let Some(pairs) = message.get_item(intern!(py, "headers"))? else { return Ok(map) };
-    if pairs.is_none() {
-        return Ok(map);
-    }
-    for pair in pairs.try_iter()? {
-        let pair = pair?;
-        let (name, value) = pair_of_bytes(&pair)?;
-        let (name_bytes, value_bytes) = (name.as_bytes(), value.as_bytes());
-        let header = HeaderName::from_bytes(name_bytes).map_err(|_| {
-            PyValueError::new_err(format!("{} is not a valid header name", quoted(name_bytes)))
-        })?;
-        let content = HeaderValue::from_bytes(value_bytes).map_err(|_| {
-            PyValueError::new_err(format!(
-                "header {}: the value {} contains a control character (a line break would let it forge headers)",
-                quoted(name_bytes),
-                quoted(value_bytes)
-            ))
-        })?;
-        map.append(header, content);
+    let pairs = message.get_item(intern!(message.py(), "headers"))?;
+    let Some(pairs) = pairs.filter(|pairs| !pairs.is_none()) else { return Ok(map) };
+    if let Ok(list) = pairs.cast::<PyList>() {
+        for pair in list {
+            append_header(&mut map, &pair)?;
+        }
+    } else {
+        for pair in pairs.try_iter()? {
+            append_header(&mut map, &pair?)?;
+        }
     }
     Ok(map)
 }
 
-/// Bytes as Python would show them, cut where they get long.
-fn quoted(bytes: &[u8]) -> String {
-    let shown = bytes.get(..80).unwrap_or(bytes);
-    format!("b'{}'", shown.escape_ascii())
-}
-
-fn pair_of_bytes<'py>(pair: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+fn append_header(map: &mut HeaderMap, pair: &Bound<'_, PyAny>) -> PyResult<()> {
+    // Nearly always a tuple, whose items can be looked at without taking them out.
+    if let Ok(tuple) = pair.cast::<PyTuple>()
+        && let [name, value] = tuple.as_slice()
+        && let (Ok(name), Ok(value)) = (name.cast::<PyBytes>(), value.cast::<PyBytes>())
+    {
+        return append_checked(map, name.as_bytes(), value.as_bytes());
+    }
     let wrong = |_: PyErr| {
         PyTypeError::new_err(format!(
             "a header is a pair of bytes (name, value), not {}",
             pair.repr().map_or_else(|_| type_name(pair), |text| text.to_string())
         ))
     };
-    if pair.len().map_err(wrong)? != 2 {
-        return Err(wrong(PyTypeError::new_err(())));
+    let (name, value): (Bound<'_, PyBytes>, Bound<'_, PyBytes>) =
+        pair.try_iter().and_then(two_of).map_err(wrong)?;
+    append_checked(map, name.as_bytes(), value.as_bytes())
+}
+
+/// Both items of an iterable that has two.
+fn two_of<'py>(
+    mut items: Bound<'py, PyIterator>,
+) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    let count = || PyValueError::new_err("not a pair");
+    let name = items.next().ok_or_else(count)??.cast_into()?;
+    let value = items.next().ok_or_else(count)??.cast_into()?;
+    match items.next() {
+        None => Ok((name, value)),
+        Some(_) => Err(count()),
     }
-    let part =
-        |index: usize| -> PyResult<Bound<'py, PyBytes>> { Ok(pair.get_item(index)?.cast_into::<PyBytes>()?) };
-    Ok((part(0).map_err(wrong)?, part(1).map_err(wrong)?))
+}
+
+fn append_checked(map: &mut HeaderMap, name: &[u8], value: &[u8]) -> PyResult<()> {
+    let header = HeaderName::from_bytes(name)
+        .map_err(|_| PyValueError::new_err(format!("{} is not a valid header name", quoted(name))))?;
+    let content = HeaderValue::from_bytes(value).map_err(|_| {
+        PyValueError::new_err(format!(
+            "header {}: the value {} contains a control character (a line break would let it forge headers)",
+            quoted(name),
+            quoted(value)
+        ))
+    })?;
+    map.append(header, content);
+    Ok(())
+}
+
+/// Bytes as Python would show them, cut where they get long.
+fn quoted(bytes: &[u8]) -> String {
+    let shown = bytes.get(..80).unwrap_or(bytes);
+    format!("b'{}'", shown.escape_ascii())
 }
 
 /// The length that the headers declare, if they do.

@@ -1,7 +1,7 @@
 //! What the logs say of a request.
 
 use http::request::Parts;
-use http::{StatusCode, Version};
+use http::{Method, StatusCode, Uri, Version};
 use pyo3::prelude::*;
 
 use super::scope::Ends;
@@ -15,8 +15,8 @@ struct Access {
 
 /// The request's first line.
 pub struct RequestLine {
-    method: String,
-    target: String,
+    method: Method,
+    uri: Uri,
     access: Option<Access>,
 }
 
@@ -26,22 +26,22 @@ impl RequestLine {
             client: ends.client.clone_ref(py),
             version: if parts.version == Version::HTTP_10 { "1.0" } else { "1.1" },
         });
-        Self {
-            method: parts.method.as_str().to_owned(),
-            target: parts.uri.path_and_query().map_or("*", |target| target.as_str()).to_owned(),
-            access,
-        }
+        Self { method: parts.method.clone(), uri: parts.uri.clone(), access }
+    }
+
+    fn target(&self) -> &str {
+        self.uri.path_and_query().map_or("*", |target| target.as_str())
     }
 
     /// For error messages: method and target.
     pub fn name(&self) -> String {
-        format!("{} {}", self.method, self.target)
+        format!("{} {}", self.method, self.target())
     }
 
     /// Tells the access log, if there is one, how the request was answered.
     pub fn answered(&self, py: Python<'_>, server: &ServerState, status: StatusCode) {
         if let Some(access) = &self.access {
-            let details = (&access.client, &self.method, &self.target, access.version, status.as_u16());
+            let details = (&access.client, self.method.as_str(), self.target(), access.version, status.as_u16());
             server.tell(py, "access", details);
         }
     }

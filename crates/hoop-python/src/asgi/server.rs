@@ -56,7 +56,7 @@ impl Server {
     ) -> PyResult<Self> {
         let py = python_loop.py();
         let settings: Settings = config.extract()?;
-        let runtime = python_loop.get().state.runtime().clone();
+        let runtime = python_loop.get().state.runtime(py)?;
         let entered = runtime.enter();
         let listener = match &settings.uds {
             Some(path) => Listener::unix(path),

@@ -3,6 +3,7 @@
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::ffi;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
@@ -70,6 +71,17 @@ impl Call {
             unsafe { ffi::Py_DECREF(result) };
             Ok(())
         })
+    }
+
+    /// Shows the garbage collector what is held.
+    fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.callback)?;
+        visit.call(&self.context)?;
+        match &self.arguments {
+            Arguments::None => Ok(()),
+            Arguments::One(only) => visit.call(only),
+            Arguments::Many(all) => visit.call(all),
+        }
     }
 
     fn clone_ref(&self, py: Python<'_>) -> Self {
@@ -145,6 +157,26 @@ impl Handle {
         self.cancelled.set(py, true);
         drop(self.call.take(py));
         news
+    }
+
+    /// Drops what it would have run, for a loop that will not run any more.
+    pub fn forget(&self, py: Python<'_>) {
+        drop(self.call.take(py));
+    }
+
+    pub fn is_repeating(&self) -> bool {
+        self.repeats
+    }
+
+    /// Shows the garbage collector what the handle holds, in the name of the loop that holds it.
+    ///
+    /// Handles are not collected themselves, which keeps them cheap: all that is reachable from one
+    /// is given up when it has run or was cancelled. So each must be visited from one place only.
+    pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.call.for_collector().as_deref() {
+            Some(Some(call)) => call.visit(visit),
+            _ => Ok(()),
+        }
     }
 
     /// Runs the callback. `Err` is an exception that must leave the loop (SystemExit,
@@ -320,6 +352,15 @@ impl TimerHandle {
 /// A timer in the heap: what [`hoop_sched::TimerHeap`] asks about it is answered under the GIL.
 #[derive(Debug)]
 pub struct QueuedTimer(pub Py<TimerHandle>);
+
+impl QueuedTimer {
+    /// Shows the garbage collector what the handle holds.
+    pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // SAFETY: the collector runs under the GIL; nothing here counts references or runs Python.
+        let py = unsafe { Python::assume_attached() };
+        self.0.bind(py).as_super().get().visit(visit)
+    }
+}
 
 impl Cancellable for QueuedTimer {
     fn is_cancelled(&self) -> bool {

@@ -13,6 +13,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -191,16 +192,36 @@ impl LoopCore {
 
     /// Frees the runtime: tasks of the engine are dropped, descriptors forgotten.
     fn _close(&self, py: Python<'_>) {
-        drop(self.readers.take(py));
         let runtime = self.runtime.take(py);
-        let ready = self.state.ready.borrow_mut(py).take_all();
-        let timers = self.state.timers.borrow_mut(py).take_all();
-        let held = self.pending_tasks.borrow_mut(py).take();
-        drop((ready, timers, held));
+        self.state.close(py);
+        self.__clear__(py);
         if let Some(runtime) = runtime.and_then(Arc::into_inner) {
             // Never blocks, so a loop may be closed from inside another one.
             runtime.shutdown_background();
         }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.state.visit(&visit)?;
+        if let Some(Some(readers)) = self.readers.for_collector().as_deref() {
+            readers.visit(&visit)?;
+        }
+        if let Some(pending) = self.pending_tasks.for_collector() {
+            pending.visit(&visit)?;
+        }
+        match self.task_factory.for_collector().as_deref() {
+            Some(Some(factory)) => visit.call(factory),
+            _ => Ok(()),
+        }
+    }
+
+    fn __clear__(&self, py: Python<'_>) {
+        self.state.clear(py);
+        if let Some(readers) = self.readers.take(py) {
+            readers.clear(py);
+        }
+        let held = self.pending_tasks.borrow_mut(py).take();
+        drop((held, self.task_factory.take(py)));
     }
 
     fn is_closed(&self, py: Python<'_>) -> bool {

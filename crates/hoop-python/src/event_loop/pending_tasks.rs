@@ -6,6 +6,7 @@
 //! asyncio keeps them. Husks are swept when they could be half of what is held, so the cost of a
 //! task is one push and a share of a sweep.
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -25,6 +26,11 @@ impl PendingTasks {
     pub fn hold(&mut self, coroutine: Py<PyAny>) -> bool {
         self.coroutines.push(coroutine);
         self.coroutines.len() >= self.sweep_at.max(SWEEP_AT_LEAST)
+    }
+
+    /// Shows the garbage collector what is held.
+    pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.coroutines.iter().try_for_each(|coroutine| visit.call(coroutine))
     }
 
     /// Takes everything out for [`sweep`], which runs Python code and so must not borrow this.

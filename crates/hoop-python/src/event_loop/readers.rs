@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use hoop_net::{LevelPoller, Readiness};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::handle::Handle;
@@ -49,7 +50,8 @@ pub struct Readers {
 impl Readers {
     /// Must be made inside the loop's runtime context.
     pub fn start(py: Python<'_>, state: &Arc<LoopState>) -> PyResult<Arc<Self>> {
-        let _context = state.runtime().enter();
+        let runtime = state.runtime(py)?;
+        let _context = runtime.enter();
         let poller = LevelPoller::new().map_err(|error| os_error(&error))?;
         let readers = Arc::new(Self { poller, watched: GilCell::default() });
         let (task_readers, task_state) = (readers.clone(), state.clone());
@@ -80,6 +82,24 @@ impl Readers {
             replaced.get().cancel_now(py);
         }
         Ok(())
+    }
+
+    /// Shows the garbage collector what the watching handles hold.
+    pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Some(watched) = self.watched.for_collector() else { return Ok(()) };
+        for handle in watched.values().flat_map(|entry| [&entry.reader, &entry.writer]).flatten() {
+            handle.get().visit(visit)?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of all handles.
+    pub fn clear(&self, py: Python<'_>) {
+        for entry in self.watched.take(py).into_values() {
+            for handle in [entry.reader, entry.writer].into_iter().flatten() {
+                handle.get().forget(py);
+            }
+        }
     }
 
     /// Removes and cancels the callback of one direction; says whether there was one.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use hoop_sched::{ReadyQueue, TimerHeap};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::handle::{Arguments, Call, Handle, QueuedTimer, TimerHandle, current_context, leaves_the_loop};
 use super::runtime;
+use crate::errors::loop_is_closed;
 use crate::gil_cell::GilCell;
 
 /// asyncio's read size; one buffer serves all connections of a loop, as only one reads at a time.
@@ -33,7 +35,8 @@ pub struct LoopState {
     after_turn: GilCell<Vec<Waker>>,
     /// The Python loop object, held only while it runs: its exception handler is called through it.
     python_loop: GilCell<Option<Py<PyAny>>>,
-    runtime: tokio::runtime::Handle,
+    /// None once the loop is closed.
+    runtime: GilCell<Option<tokio::runtime::Handle>>,
 }
 
 impl LoopState {
@@ -48,7 +51,7 @@ impl LoopState {
             fatal: GilCell::default(),
             after_turn: GilCell::default(),
             python_loop: GilCell::default(),
-            runtime,
+            runtime: GilCell::new(Some(runtime)),
         }
     }
 
@@ -59,13 +62,54 @@ impl LoopState {
         (now.tv_sec * 1_000_000_000 + now.tv_nsec) as f64 / 1e9
     }
 
-    pub fn runtime(&self) -> &tokio::runtime::Handle {
-        &self.runtime
+    /// The runtime of a loop that is not closed.
+    pub fn runtime(&self, py: Python<'_>) -> PyResult<tokio::runtime::Handle> {
+        self.runtime.borrow(py).clone().ok_or_else(loop_is_closed)
     }
 
-    /// Runs `future` on the loop's thread, whenever the loop runs.
-    pub fn spawn(&self, _py: Python<'_>, future: impl Future<Output = ()> + 'static) {
-        runtime::spawn(&self.runtime, future);
+    /// Runs `future` on the loop's thread, whenever the loop runs. A closed loop drops it.
+    pub fn spawn(&self, py: Python<'_>, future: impl Future<Output = ()> + 'static) {
+        if let Ok(runtime) = self.runtime(py) {
+            runtime::spawn(&runtime, future);
+        }
+    }
+
+    /// Lets go of all that waits to run, and of the runtime.
+    pub fn close(&self, py: Python<'_>) {
+        self.clear(py);
+        drop(self.runtime.take(py));
+    }
+
+    /// Drops all callbacks that have not run.
+    pub fn clear(&self, py: Python<'_>) {
+        let ready = self.ready.borrow_mut(py).take_all();
+        let timers = self.timers.borrow_mut(py).take_all();
+        for handle in &ready {
+            handle.get().forget(py);
+        }
+        for timer in &timers {
+            timer.0.get().left_the_heap(py);
+            timer.0.bind(py).as_super().get().forget(py);
+        }
+    }
+
+    /// Shows the garbage collector what the loop holds. Handles of descriptors are their readers' to
+    /// show, also while they are queued here.
+    pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(ready) = self.ready.for_collector() {
+            for handle in ready.iter().filter(|handle| !handle.get().is_repeating()) {
+                handle.get().visit(visit)?;
+            }
+        }
+        if let Some(timers) = self.timers.for_collector() {
+            for timer in timers.iter() {
+                timer.visit(visit)?;
+            }
+        }
+        match self.python_loop.for_collector().as_deref() {
+            Some(Some(python_loop)) => visit.call(python_loop),
+            _ => Ok(()),
+        }
     }
 
     /// Queues a callback for the next turn; callable from every thread that holds the GIL.

@@ -2,6 +2,7 @@
 
 use std::task::Waker;
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::io::Registration;
@@ -63,6 +64,14 @@ impl Connection {
             high_water: HIGH_WATER,
             low_water: HIGH_WATER / 4,
         }
+    }
+
+    /// Shows the garbage collector what is held.
+    pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.socket)?;
+        visit.call(&self.server)?;
+        visit.call(&self.protocol)?;
+        self.receiver.as_ref().map_or(Ok(()), |receiver| receiver.visit(visit))
     }
 
     /// Whether data that arrives should be read now.

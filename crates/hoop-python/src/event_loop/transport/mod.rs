@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyType};
 use tokio::io::unix::AsyncFd;
@@ -39,8 +40,9 @@ pub struct SocketTransport {
 }
 
 /// Registers a socket with the loop's reactor, and makes it ready for small writes.
-fn register(state: &LoopState, fd: RawFd) -> PyResult<Registration> {
-    let _context = state.runtime().enter();
+fn register(py: Python<'_>, state: &LoopState, fd: RawFd) -> PyResult<Registration> {
+    let runtime = state.runtime(py)?;
+    let _context = runtime.enter();
     // SAFETY: the caller holds a reference on the Python socket that keeps `fd` open until the
     // registration is dropped (see `SocketFd`).
     let registration = unsafe { AsyncFd::register(SocketFd(fd)) }.map_err(|error| os_error(&error.into()))?;
@@ -306,7 +308,7 @@ impl SocketTransport {
             // Keeps the descriptor open until the transport is done with it (see `SocketFd`).
             socket.setattr(py, "_io_refs", references.bind(py).add(1)?)?;
         }
-        let registration = register(&state, fd)?;
+        let registration = register(py, &state, fd)?;
         Ok(Self {
             python_loop: python_loop.clone().into_any().unbind(),
             state,
@@ -456,17 +458,17 @@ impl SocketTransport {
     /// Ends the connection: tells the protocol, closes the socket, detaches from the server.
     fn _call_connection_lost(slf: &Bound<'_, Self>, reason: Py<PyAny>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        let (registration, socket, server, protocol, receiver) = {
+        let (registration, socket, server, receiver) = {
             let mut connection = this.connection.borrow_mut(py);
             connection.wake_task();
             (
                 connection.registration.take(),
                 connection.socket.take(),
                 connection.server.take(),
-                connection.protocol.clone_ref(py),
                 connection.receiver.take(),
             )
         };
+        let protocol = this.protocol(py);
         let told = protocol.call_method1(py, "connection_lost", (reason,));
         // The reactor must forget the descriptor before its number can be given out again.
         drop(registration);
@@ -480,7 +482,19 @@ impl SocketTransport {
         if let Some(server) = server {
             detach(slf, &server)?;
         }
+        this.set_protocol(py, py.None());
         told.map(drop)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.python_loop)?;
+        visit.call(&self.context)?;
+        visit.call(&self.extra)?;
+        self.connection.for_collector().map_or(Ok(()), |connection| connection.visit(&visit))
+    }
+
+    fn __clear__(&self, py: Python<'_>) {
+        self.set_protocol(py, py.None());
     }
 
     /// `loop.start_tls` may put the stdlib's TLS protocol on top.

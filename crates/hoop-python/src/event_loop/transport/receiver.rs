@@ -2,6 +2,7 @@
 
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -30,6 +31,18 @@ impl Receiver {
             Some(method) => Self::Streaming { data_received: method.unbind() },
             None => Self::Deaf { protocol: protocol.clone().unbind() },
         })
+    }
+
+    /// Shows the garbage collector what is held.
+    pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Self::Streaming { data_received } => visit.call(data_received),
+            Self::Buffered { get_buffer, buffer_updated } => {
+                visit.call(get_buffer)?;
+                visit.call(buffer_updated)
+            }
+            Self::Deaf { protocol } => visit.call(protocol),
+        }
     }
 
     pub fn clone_ref(&self, py: Python<'_>) -> Self {
