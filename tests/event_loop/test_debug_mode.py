@@ -102,7 +102,7 @@ def test_a_quick_callback_is_not_named(
     debugged: AbstractEventLoop, caplog: pytest.LogCaptureFixture
 ) -> None:
     debugged.slow_callback_duration = 10
-    debugged.call_soon(print, end="")
+    debugged.call_soon(str)
     run_once(debugged)
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
@@ -171,7 +171,7 @@ def test_a_report_tells_where_the_callback_was_queued(
 
 def test_a_task_tells_where_it_was_made(debugged: AbstractEventLoop) -> None:
     async def main() -> str:
-        task = asyncio.ensure_future(asyncio.sleep(0))
+        task = debugged.create_task(asyncio.sleep(0))
         text = repr(task)
         await task
         return text

@@ -23,7 +23,7 @@ def wait_until_parked(process: subprocess.Popen[str]) -> None:
     line = process.stdout.readline()
     assert line == "ready\n", process.communicate(timeout=LONGEST_SECONDS)
     state = Path(f"/proc/{process.pid}/syscall")
-    # The numbers of the calls that a poller waits in: epoll_wait, epoll_pwait, poll, select.
+    # The calls that a poller waits in, by number: epoll_wait and its kin on x86-64, 22 on arm64.
     while state.read_text().split()[0] not in {"232", "281", "7", "23", "22"}:
         os.sched_yield()
 
@@ -149,15 +149,14 @@ def test_a_signal_wakes_a_parked_loop(start_program: StartProgram) -> None:
     process = start_program("""
         loop = new_loop()
         loop.add_signal_handler(signal.SIGTERM, loop.stop)
-        loop.call_soon(print, "ready", )
-        loop.call_soon(sys.stdout.flush)
+        loop.call_soon(lambda: print("ready", flush=True))
         loop.run_forever()
         loop.close()
         print("stopped", signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
     """)
     wait_until_parked(process)
     process.send_signal(signal.SIGTERM)
-    assert finish(process) == (0, "ready\nstopped True\n", "")
+    assert finish(process) == (0, "stopped True\n", "")
 
 
 def test_ctrl_c_cancels_main_and_run_raises_keyboard_interrupt(start_program: StartProgram) -> None:
@@ -179,7 +178,7 @@ def test_ctrl_c_cancels_main_and_run_raises_keyboard_interrupt(start_program: St
     wait_until_parked(process)
     process.send_signal(signal.SIGINT)
     code, out, err = finish(process)
-    assert (code, out) == (0, "ready\ncleaned up\ninterrupted\n"), err
+    assert (code, out) == (0, "cleaned up\ninterrupted\n"), err
 
 
 @pytest.mark.ours
@@ -240,7 +239,7 @@ def test_ctrl_c_leaves_a_bare_loop_which_can_be_used_on(start_program: StartProg
     """)
     wait_until_parked(process)
     process.send_signal(signal.SIGINT)
-    assert finish(process) == (0, "ready\ninterrupted False\nworks\n", "")
+    assert finish(process) == (0, "interrupted False\nworks\n", "")
 
 
 @pytest.mark.parametrize("spin", ["loop.call_soon(spin)", "loop.call_later(0, spin)"])
@@ -275,10 +274,8 @@ def test_ctrl_c_interrupts_blocking_code_in_a_callback(start_program: StartProgr
             print("interrupted")
     """)
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
-    # The first cancels the task, which does not look; the second is for it.
-    process.send_signal(signal.SIGINT)
-    process.communicate
+    # The first cancels the task, which does not look; a later one raises inside it. Signals of one
+    # kind that come too close together count as one, so it is asked again.
     while process.poll() is None:
         process.send_signal(signal.SIGINT)
         try:
@@ -289,7 +286,7 @@ def test_ctrl_c_interrupts_blocking_code_in_a_callback(start_program: StartProgr
     assert (code, out) == (0, "interrupted\n"), err
 
 
-def test_a_child_of_a_signalled_loop_gets_default_handling(start_program: StartProgram) -> None:
+def test_ctrl_c_is_heard_after_the_last_handler_was_removed(start_program: StartProgram) -> None:
     process = start_program("""
         async def main():
             loop = asyncio.get_running_loop()
@@ -308,4 +305,4 @@ def test_a_child_of_a_signalled_loop_gets_default_handling(start_program: StartP
     """)
     wait_until_parked(process)
     process.send_signal(signal.SIGINT)
-    assert finish(process)[:2] == (0, "ready\ncancelled\ninterrupted\n")
+    assert finish(process)[:2] == (0, "cancelled\ninterrupted\n")

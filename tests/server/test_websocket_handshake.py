@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import websockets
 from applications import body, hello, start
-from frames import accept_of, handshake, opened
+from frames import TEXT, accept_of, close, frame, handshake, opened
 from served import Application, Message, Receive, Scope, Send, served
 
 
@@ -216,8 +216,6 @@ async def test_a_client_that_leaves_before_the_answer_is_told_to_the_application
 
 
 async def test_messages_sent_right_behind_the_handshake_are_not_lost() -> None:
-    from frames import TEXT, frame
-
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "websocket.accept"})
@@ -227,6 +225,6 @@ async def test_messages_sent_right_behind_the_handshake_are_not_lost() -> None:
     texts: list[str] = []
     async with served(app, lifespan="off") as server:
         async with await server.connect() as wire:
-            await wire.send(handshake() + frame(TEXT, b"early"))
+            await wire.send(handshake() + frame(TEXT, b"early") + close(1000))
             await wire.rest()
     assert texts == ["early"]

@@ -13,8 +13,8 @@ mod listener;
 mod readiness;
 mod request_check;
 mod server;
-mod small_writes;
 mod websocket;
+mod wire;
 
 pub use body::{BodyAborted, BodySender, ResponseBody};
 pub use error::ListenError;

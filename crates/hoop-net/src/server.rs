@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -19,8 +19,8 @@ use tokio::sync::{Notify, watch};
 use crate::body::ResponseBody;
 use crate::listener::{Address, Connected, Listener};
 use crate::request_check::{Refusal, check_request};
-use crate::small_writes::SmallWrites;
 use crate::websocket::WebSocketHandshake;
+use crate::wire::{PeerSends, Wire};
 
 /// How long the accept loop rests when the system has no descriptor or memory left.
 const REST_WHEN_EXHAUSTED: Duration = Duration::from_millis(100);
@@ -185,12 +185,16 @@ async fn connection<A: Application>(
     open: OpenConnection,
 ) {
     let remembered = Rc::new(application.connected(&peer, &local));
-    let service = service_fn(move |request| {
+    let peer_sends = PeerSends::default();
+    let told = peer_sends.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        // A WebSocket is one more thing whose peer may send until the end.
+        told.set(!request.body().is_end_stream() || WebSocketHandshake::is_asked_for(&request));
         let (application, remembered) = (application.clone(), remembered.clone());
         async move { Ok::<_, Infallible>(answer(&application, &remembered, request).await) }
     });
     // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(SmallWrites::new(stream)), service).with_upgrades();
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(Wire::new(stream, peer_sends.clone())), service).with_upgrades();
     let mut connection = pin!(connection);
     let mut phase = open.0.phase.subscribe();
     loop {

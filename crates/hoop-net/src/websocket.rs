@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWrite;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -81,8 +82,9 @@ impl WebSocketHandshake {
             response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             return Err(response);
         }
-        let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY) else {
-            return Err(refuse("Sec-WebSocket-Key is missing"));
+        let key = request.headers().get(SEC_WEBSOCKET_KEY).filter(|key| is_websocket_key(key.as_bytes()));
+        let Some(key) = key else {
+            return Err(refuse("Sec-WebSocket-Key is missing or is not 16 bytes in base64"));
         };
         let Ok(accept_key) = HeaderValue::try_from(derive_accept_key(key.as_bytes())) else {
             return Err(refuse("Sec-WebSocket-Key is malformed"));
@@ -102,6 +104,12 @@ impl WebSocketHandshake {
         headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept_key);
         (response, PendingWebSocket(self.upgrade))
     }
+}
+
+/// RFC 6455 section 4.1: 16 bytes in base64, which makes 22 letters and two signs of filling.
+fn is_websocket_key(key: &[u8]) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    key.strip_suffix(b"==").is_some_and(|letters| letters.len() == 22 && letters.iter().all(is_letter))
 }
 
 fn has_token(value: &HeaderValue, token: &str) -> bool {
@@ -188,6 +196,11 @@ impl WebSocket {
     /// Sends what was queued; ready once all of it has been handed to the system, or never can be.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.stream).poll_flush(cx).map(drop)
+    }
+
+    /// Ends the connection under the WebSocket so that the peer reads all that was sent to it.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(self.stream.get_mut()).poll_shutdown(cx).map(drop)
     }
 
     fn end(&mut self, code: u16, reason: &str) -> Message {

@@ -285,9 +285,16 @@ async fn carry(session: Arc<Session>, pending: PendingWebSocket) {
             })
         })
         .await;
-        // The last words, such as the answer to the client's close.
-        let mut last_try = Context::from_waker(Waker::noop());
-        let _ = socket.poll_flush(&mut last_try);
+        Python::attach(|py| session.over(py, ABNORMAL, String::new()));
+        if !Python::attach(|py| session.progress.borrow(py).aborted) {
+            // The last words, such as the answer to the client's close, should reach it.
+            let last_words = async {
+                poll_fn(|cx| socket.poll_flush(cx)).await;
+                poll_fn(|cx| socket.poll_shutdown(cx)).await;
+            };
+            let _ = tokio::time::timeout(CLOSING_PATIENCE, last_words).await;
+        }
+        return;
     }
     Python::attach(|py| session.over(py, ABNORMAL, String::new()));
 }
