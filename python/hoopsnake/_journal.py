@@ -64,10 +64,16 @@ class Journal:
             exc_info=exception,
         )
 
-    def application_failed(self, exception: BaseException, request: str, client_gone: bool) -> None:
+    def application_failed(
+        self, exception: BaseException, request: str, client_gone: bool, stopping: bool
+    ) -> None:
         """An exception left the application."""
         if client_gone and _comes_of_disconnect(exception):
             self._error.debug("%s: ended by the client's disconnect", request)
+            return
+        if client_gone and stopping:
+            # Many applications let the exception pass that tells them of the end.
+            self._error.debug("%s: ended by the server's stop", request, exc_info=exception)
             return
         self._error.error("%s: exception in the application", request, exc_info=exception)
 

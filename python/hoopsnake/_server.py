@@ -80,15 +80,21 @@ class _Stop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        previous = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+        previous = {
+            each: (loop._signal_handlers.get(each), signal.getsignal(each))
+            for each in (signal.SIGINT, signal.SIGTERM)
+        }
         for each in previous:
             loop.add_signal_handler(each, self.ask)
         try:
             yield
         finally:
-            for each, handler in previous.items():
+            for each, (on_loop, handler) in previous.items():
                 loop.remove_signal_handler(each)
-                signal.signal(each, handler)
+                if on_loop is not None:
+                    loop.add_signal_handler(each, on_loop._run)
+                else:
+                    signal.signal(each, handler)
 
 
 async def _wind_down(

@@ -29,7 +29,7 @@ class ServerConfig:
     uds: str | os.PathLike[str] | None = None
     """The path of a Unix socket to listen on instead of `host` and `port`."""
     backlog: int = 2048
-    """How many connections the system may keep waiting to be accepted."""
+    """How many connections of a TCP port the system may keep waiting to be accepted."""
     root_path: str = ""
     """The path under which a proxy in front mounts the application (`root_path` of the scope)."""
     lifespan: LifespanMode = "auto"

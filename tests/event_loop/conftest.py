@@ -22,7 +22,7 @@ import pytest
 import hoopsnake
 
 ON_REFERENCE = os.environ.get("EVENT_LOOP_UNDER_TEST") == "asyncio"
-LONGEST_SECONDS = 20
+LONGEST_SECONDS = 10
 OPENSSL_REQUEST = (
     "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
     "-subj /CN=localhost -addext subjectAltName=DNS:localhost"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 from collections.abc import Awaitable
 from typing import Any
@@ -74,7 +75,6 @@ async def test_what_is_no_application_answers_500_and_says_why(
 
 
 async def test_context_variables_do_not_leak_between_requests() -> None:
-    import contextvars
 
     mark = contextvars.ContextVar("mark", default=0)
     seen: list[int] = []

@@ -18,7 +18,9 @@ leavings = pytest.mark.parametrize("leave", [Wire.leave, Wire.vanish], ids=["fin
 
 
 @leavings
-async def test_a_client_that_leaves_before_the_answer_is_told_to_a_waiting_receive(leave: Leaving) -> None:
+async def test_a_client_that_leaves_before_the_answer_is_told_to_a_waiting_receive(
+    leave: Leaving,
+) -> None:
     waiting = asyncio.Event()
     told: asyncio.Queue[Message] = asyncio.Queue()
 
@@ -38,7 +40,9 @@ async def test_a_client_that_leaves_before_the_answer_is_told_to_a_waiting_recei
 
 
 @leavings
-async def test_a_client_that_leaves_in_mid_upload_is_told_to_a_waiting_receive(leave: Leaving) -> None:
+async def test_a_client_that_leaves_in_mid_upload_is_told_to_a_waiting_receive(
+    leave: Leaving,
+) -> None:
     begun = asyncio.Event()
     told: asyncio.Queue[Message] = asyncio.Queue()
 
@@ -60,7 +64,9 @@ async def test_a_client_that_leaves_in_mid_upload_is_told_to_a_waiting_receive(l
 
 
 @leavings
-async def test_a_client_that_leaves_in_mid_stream_is_told_to_a_waiting_receive(leave: Leaving) -> None:
+async def test_a_client_that_leaves_in_mid_stream_is_told_to_a_waiting_receive(
+    leave: Leaving,
+) -> None:
     told: asyncio.Queue[Message] = asyncio.Queue()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

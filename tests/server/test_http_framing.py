@@ -138,7 +138,9 @@ async def test_messages_may_leave_out_what_has_a_default() -> None:
     assert (answer.status, answer.body) == (200, b"")
 
 
-@pytest.mark.parametrize("data", [bytearray(b"bytes"), memoryview(b"bytes"), memoryview(b"s b y t e s"[2::2])])
+@pytest.mark.parametrize(
+    "data", [bytearray(b"bytes"), memoryview(b"bytes"), memoryview(b"s b y t e s"[2::2])]
+)
 async def test_a_body_may_be_any_kind_of_bytes(data: Any) -> None:
     answer, _ = await replying([start(), body(data)], request("GET / HTTP/1.1"))
     assert answer.body == bytes(data)

@@ -131,7 +131,8 @@ async def test_chunks_that_are_no_chunks_end_the_connection(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["a", "a:80", "127.0.0.1:8000", "[::1]", "[::1]:80", "", "a_b.example", "xn--caf-dma.example"]
+    "host",
+    ["a", "a:80", "127.0.0.1:8000", "[::1]", "[::1]:80", "", "a_b.example", "xn--caf-dma.example"],
 )
 async def test_every_proper_host_is_taken(host: str) -> None:
     async with served(hello, lifespan="off") as server:

@@ -78,7 +78,9 @@ async def test_a_send_that_waits_ends_when_the_client_leaves(leave: Any) -> None
         await send({"type": "websocket.accept"})
         try:
             while True:
-                sending = asyncio.ensure_future(send({"type": "websocket.send", "bytes": PIECE * 8}))
+                sending = asyncio.ensure_future(
+                    send({"type": "websocket.send", "bytes": PIECE * 8})
+                )
                 done, _ = await asyncio.wait([sending], timeout=0.2)
                 if not done:
                     waiting.set()

@@ -87,7 +87,7 @@ async def test_the_application_chooses_subprotocol_and_headers() -> None:
         async with await server.connect() as wire:
             answer = await opened(wire, "/", "Sec-WebSocket-Protocol: chat, superchat")
         url = server.websocket_url
-        async with websockets.connect(url, subprotocols=["chat", "superchat"]) as client:  # type: ignore[list-item]
+        async with websockets.connect(url, subprotocols=["chat", "superchat"]) as client:
             assert client.subprotocol == "superchat"
     assert answer.all("set-cookie") == ["a=1", "b=2"]
     assert answer.one("x-a") == "1"
@@ -138,8 +138,8 @@ def sends(message: Any) -> Any:
         (raises, "LookupError: nothing there"),
         (returns, "returned without a response"),
         (sends({"type": "websocket.send", "text": "x"}), "'websocket.send' before 'websocket.acc"),
-        (sends(start()), "a WebSocket application sends .* not \"http.response.start\""),
-        (sends(body()), "a WebSocket application sends .* not \"http.response.body\""),
+        (sends(start()), 'a WebSocket application sends .* not "http.response.start"'),
+        (sends(body()), 'a WebSocket application sends .* not "http.response.body"'),
         (sends({}), "an ASGI message needs a 'type'"),
         (sends("websocket.accept"), "TypeError: an ASGI message is a dict, not str"),
         (sends({"type": "websocket.accept", "headers": [("x", "y")]}), "a pair of bytes"),

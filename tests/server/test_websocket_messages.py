@@ -23,8 +23,19 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["", "text", "naïve 😀 \x00", b"", b"\x00\xff binary", "x" * 125, "x" * 126, b"y" * 65535]
-    + [b"z" * 65536, "é" * (MEGABYTE // 2), bytes(range(256)) * 4096],
+    [
+        "",
+        "text",
+        "naïve 😀 \x00",
+        b"",
+        b"\x00\xff binary",
+        "x" * 125,
+        "x" * 126,
+        b"y" * 65535,
+        b"z" * 65536,
+        "é" * (MEGABYTE // 2),
+        bytes(range(256)) * 4096,
+    ],
     ids=lambda message: f"{type(message).__name__}-{len(message)}",
 )
 async def test_a_message_comes_back_as_it_was(message: str | bytes) -> None:
@@ -85,7 +96,9 @@ async def test_fragments_are_put_together() -> None:
             await wire.send(frame(CONTINUATION, b" lait"))
             assert await next_frame(wire) == (PONG, b"now", True)
             assert await next_frame(wire) == (TEXT, "café au lait".encode(), True)
-            await wire.send(frame(BINARY, b"a", final=False) + frame(CONTINUATION, b"", final=False))
+            await wire.send(
+                frame(BINARY, b"a", final=False) + frame(CONTINUATION, b"", final=False)
+            )
             await wire.send(frame(CONTINUATION, b"b"))
             assert await next_frame(wire) == (BINARY, b"ab", True)
 

@@ -1,4 +1,4 @@
-"""A bare HTTP/1.1 client that sees every byte: what ordinary clients would hide or refuse to send."""
+"""A bare HTTP/1.1 client: it sees what others hide and sends what they refuse to send."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Wire:
         """Read a response up to its body."""
         raw = await self.reader.readuntil(b"\r\n\r\n")
         first, *lines = raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-        version, status, reason = (first.split(" ", 2) + [""])[:3]
+        version, status, reason = first.split(" ", 2)
         pairs = [line.split(": ", 1) for line in lines]
         return Answer(version, int(status), reason, [(name, value) for name, value in pairs])
 

@@ -13,6 +13,7 @@ mod listener;
 mod readiness;
 mod request_check;
 mod server;
+mod shutdown;
 mod websocket;
 mod wire;
 
@@ -23,5 +24,6 @@ pub use hyper::body::Incoming;
 pub use listener::{Address, Connected, Listener};
 pub use readiness::{LevelPoller, Readiness};
 pub use request_check::{Refusal, check_request};
-pub use server::{Application, Executor, OpenConnection, Shutdown, serve};
+pub use server::{Application, Executor, serve};
+pub use shutdown::{OpenConnection, Shutdown};
 pub use websocket::{Message, PendingWebSocket, WebSocket, WebSocketHandshake};

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::error::ListenError;
@@ -81,12 +81,12 @@ impl Listener {
 
     /// Listens on a Unix socket. A socket file that nobody listens on any more is replaced; any
     /// other file is left alone and reported. Needs a tokio runtime context.
-    pub fn unix(path: &Path) -> Result<Self, ListenError> {
+    pub fn unix(path: &Path, backlog: i32) -> Result<Self, ListenError> {
         let failed = |error| ListenError::new(path.display().to_string(), error);
         if is_abandoned_socket(path) {
             std::fs::remove_file(path).map_err(failed)?;
         }
-        let listener = UnixListener::bind(path).map_err(failed)?;
+        let listener = listen_unix(path, backlog).map_err(failed)?;
         let made = std::fs::metadata(path).map_err(failed)?;
         Ok(Self::Unix { listener, path: path.to_owned(), identity: (made.dev(), made.ino()) })
     }
@@ -137,6 +137,14 @@ fn listen(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+fn listen_unix(path: &Path, backlog: i32) -> io::Result<UnixListener> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    socket.listen(backlog)?;
+    UnixListener::from_std(socket.into())
+}
+
 fn is_abandoned_socket(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
         && std::os::unix::net::UnixStream::connect(path)
@@ -169,12 +177,12 @@ mod tests {
             std::fs::create_dir_all(&folder).expect("folder");
             let path = folder.join("socket");
             drop(std::os::unix::net::UnixListener::bind(&path).expect("bind"));
-            let first = Listener::unix(&path).expect("the abandoned file is replaced");
-            assert!(matches!(Listener::unix(&path), Err(ListenError::InUse { .. })));
+            let first = Listener::unix(&path, 16).expect("the abandoned file is replaced");
+            assert!(matches!(Listener::unix(&path, 16), Err(ListenError::InUse { .. })));
             drop(first);
             assert!(!path.exists(), "the file goes with its listener");
             std::fs::write(&path, "precious").expect("write");
-            assert!(matches!(Listener::unix(&path), Err(ListenError::InUse { .. })));
+            assert!(matches!(Listener::unix(&path, 16), Err(ListenError::InUse { .. })));
             assert_eq!(std::fs::read_to_string(&path).expect("kept"), "precious");
             std::fs::remove_dir_all(&folder).expect("clean up");
         });

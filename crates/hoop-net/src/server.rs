@@ -1,11 +1,11 @@
 //! The accept loop, and the life of one HTTP/1.1 connection from handshake to graceful end.
 
-use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
@@ -14,11 +14,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Notify, watch};
 
 use crate::body::ResponseBody;
 use crate::listener::{Address, Connected, Listener};
 use crate::request_check::{Refusal, check_request};
+use crate::shutdown::{OpenConnection, Phase, Shutdown};
 use crate::websocket::WebSocketHandshake;
 use crate::wire::{PeerSends, Wire};
 
@@ -60,80 +60,6 @@ pub trait Application: 'static {
     fn accept_failed(&self, error: &io::Error);
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Serving,
-    Draining,
-    Closing,
-}
-
-/// Ends a server: gracefully at first, then for good.
-#[derive(Debug, Clone)]
-pub struct Shutdown {
-    phase: watch::Sender<Phase>,
-    open: Rc<Cell<usize>>,
-    none_open: Rc<Notify>,
-}
-
-impl Default for Shutdown {
-    fn default() -> Self {
-        Self {
-            phase: watch::Sender::new(Phase::Serving),
-            open: Rc::default(),
-            none_open: Rc::new(Notify::new()),
-        }
-    }
-}
-
-impl Shutdown {
-    /// Stops accepting; idle connections close, busy ones finish the request they are at.
-    pub fn drain(&self) {
-        self.phase.send_if_modified(|phase| {
-            let serving = *phase == Phase::Serving;
-            if serving {
-                *phase = Phase::Draining;
-            }
-            serving
-        });
-    }
-
-    /// Drops every connection.
-    pub fn close(&self) {
-        self.phase.send_replace(Phase::Closing);
-    }
-
-    /// Counts one more connection; a WebSocket takes its own, as hyper has done with it.
-    pub fn opened(&self) -> OpenConnection {
-        self.open.set(self.open.get() + 1);
-        OpenConnection(self.clone())
-    }
-
-    /// Connections that are open now.
-    pub fn open_connections(&self) -> usize {
-        self.open.get()
-    }
-
-    /// Waits until no connection is open.
-    pub async fn drained(&self) {
-        while self.open.get() > 0 {
-            self.none_open.notified().await;
-        }
-    }
-}
-
-/// Counts as an open connection for as long as it lives.
-#[derive(Debug)]
-pub struct OpenConnection(Shutdown);
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
-        if self.0.open.get() == 0 {
-            self.0.none_open.notify_waiters();
-        }
-    }
-}
-
 /// Accepts connections until the shutdown begins.
 pub async fn serve<A: Application, E: Executor>(
     listener: Listener,
@@ -141,11 +67,10 @@ pub async fn serve<A: Application, E: Executor>(
     executor: E,
     shutdown: Shutdown,
 ) {
-    let mut phase = shutdown.phase.subscribe();
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
+            () = shutdown.begun() => return,
             accepted = listener.accept() => accepted,
         };
         let open = shutdown.opened();
@@ -194,22 +119,26 @@ async fn connection<A: Application>(
         async move { Ok::<_, Infallible>(answer(&application, &remembered, request).await) }
     });
     // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(Wire::new(stream, peer_sends.clone())), service).with_upgrades();
+    let connection = http1::Builder::new()
+        .serve_connection(TokioIo::new(Wire::new(stream, peer_sends.clone())), service)
+        .with_upgrades();
     let mut connection = pin!(connection);
-    let mut phase = open.0.phase.subscribe();
-    loop {
-        tokio::select! {
-            biased;
-            // Its errors are the peer's: it broke the protocol or left. Both end the connection.
-            _ = connection.as_mut() => return,
-            changed = phase.changed() => {
-                if changed.is_err() || *phase.borrow() == Phase::Closing {
-                    return;
-                }
-                connection.as_mut().graceful_shutdown();
-            }
+    let mut draining = false;
+    poll_fn(|cx| {
+        open.remember(cx.waker());
+        let phase = open.phase();
+        // Before the connection is polled: else it would begin on the next pipelined request.
+        if phase != Phase::Serving && !draining {
+            draining = true;
+            connection.as_mut().graceful_shutdown();
         }
-    }
+        // Its errors are the peer's: it broke the protocol or left. Both end the connection.
+        match connection.as_mut().poll(cx) {
+            Poll::Pending if phase != Phase::Closing => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    })
+    .await;
 }
 
 async fn answer<A: Application>(

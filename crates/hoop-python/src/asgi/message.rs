@@ -163,9 +163,7 @@ fn append_header(map: &mut HeaderMap, pair: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 /// Both items of an iterable that has two.
-fn two_of<'py>(
-    mut items: Bound<'py, PyIterator>,
-) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+fn two_of<'py>(mut items: Bound<'py, PyIterator>) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
     let count = || PyValueError::new_err("not a pair");
     let name = items.next().ok_or_else(count)??.cast_into()?;
     let value = items.next().ok_or_else(count)??.cast_into()?;

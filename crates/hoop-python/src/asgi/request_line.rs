@@ -41,7 +41,8 @@ impl RequestLine {
     /// Tells the access log, if there is one, how the request was answered.
     pub fn answered(&self, py: Python<'_>, server: &ServerState, status: StatusCode) {
         if let Some(access) = &self.access {
-            let details = (&access.client, self.method.as_str(), self.target(), access.version, status.as_u16());
+            let details =
+                (&access.client, self.method.as_str(), self.target(), access.version, status.as_u16());
             server.tell(py, "access", details);
         }
     }

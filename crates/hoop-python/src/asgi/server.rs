@@ -59,7 +59,7 @@ impl Server {
         let runtime = python_loop.get().state.runtime(py)?;
         let entered = runtime.enter();
         let listener = match &settings.uds {
-            Some(path) => Listener::unix(path),
+            Some(path) => Listener::unix(path, settings.backlog),
             None => Listener::tcp(&settings.host, settings.port, settings.backlog),
         }
         .map_err(|error| listen_error(py, &error))?;

@@ -123,7 +123,8 @@ impl ServerState {
     /// Tells the error log of an exception that left the application.
     pub fn application_failed(&self, py: Python<'_>, error: PyErr, request: &str, client_gone: bool) {
         if !leaves_the_loop(py, &error) && !self.has_cancelled(py, &error) {
-            self.tell(py, "application_failed", (error.into_value(py), request, client_gone));
+            let details = (error.into_value(py), request, client_gone, self.stopping.get(py));
+            self.tell(py, "application_failed", details);
         }
     }
 

@@ -5,7 +5,7 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyFloat, PyTuple, PyType};
 
 use std::sync::Arc;
 
@@ -228,7 +228,7 @@ impl Handle {
             text.push_str(" cancelled");
         }
         if let Some(when) = when {
-            text.push_str(&format!(" when={when}"));
+            text.push_str(&format!(" when={}", PyFloat::new(py, when).repr()?));
         }
         let call = self.call.borrow(py).as_ref().map(|call| call.clone_ref(py));
         if let Some(call) = call {

@@ -12,7 +12,7 @@ pub mod transport;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -316,15 +316,9 @@ impl LoopCore {
             return from_factory(slf, &factory, coro, &keywords);
         }
         keywords.set_item(intern!(py, "loop"), slf)?;
-        let task = Imports::get(py)?.asyncio_task.call(py, (coro,), Some(&keywords))?;
-        if this.debug.get(py) {
-            // The first frame of the source traceback is asyncio's own business.
-            let traceback = task.bind(py).getattr_opt("_source_traceback")?;
-            if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none()) {
-                traceback.del_item(-1)?;
-            }
-        }
-        Ok(task)
+        // asyncio drops the last frame of a task's source traceback, which is its own create_task;
+        // this one has no Python frame.
+        Imports::get(py)?.asyncio_task.call(py, (coro,), Some(&keywords))
     }
 
     fn set_task_factory(&self, py: Python<'_>, factory: Bound<'_, PyAny>) -> PyResult<()> {
@@ -399,8 +393,12 @@ fn from_factory(
 
 /// The number behind an int or an object with `fileno()`.
 fn file_descriptor(fd: &Bound<'_, PyAny>) -> PyResult<RawFd> {
-    if let Ok(number) = fd.extract() {
-        return Ok(number);
+    let number: RawFd = match fd.extract() {
+        Ok(number) => number,
+        Err(_) => fd.call_method0("fileno")?.extract()?,
+    };
+    if number < 0 {
+        return Err(PyValueError::new_err(format!("Invalid file descriptor: {number}")));
     }
-    fd.call_method0("fileno")?.extract()
+    Ok(number)
 }

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::handle::{Arguments, Call, Handle, QueuedTimer, TimerHandle, current_context, leaves_the_loop};
+use super::handle::{Arguments, Call, Handle, QueuedTimer, TimerHandle, leaves_the_loop};
 use super::runtime;
 use crate::errors::loop_is_closed;
 use crate::gil_cell::GilCell;
@@ -119,9 +119,15 @@ impl LoopState {
         self.wake(py);
     }
 
-    /// Queues an internal callback with the current context, as asyncio's `call_soon` does.
-    pub fn call_soon(&self, py: Python<'_>, callback: Py<PyAny>, arguments: Arguments) -> PyResult<()> {
-        let call = Call { callback, arguments, context: current_context(py)? };
+    /// Queues an internal callback to run in `context`.
+    pub fn call_soon_in(
+        &self,
+        py: Python<'_>,
+        callback: Py<PyAny>,
+        arguments: Arguments,
+        context: Py<PyAny>,
+    ) -> PyResult<()> {
+        let call = Call { callback, arguments, context };
         self.push_ready(py, Py::new(py, Handle::new(call))?);
         Ok(())
     }

@@ -185,9 +185,9 @@ impl SocketTransport {
             }
         }
         let reason = error.map_or_else(|| py.None(), |error| error.into_value(py).into_any());
-        let queued = slf
-            .getattr("_call_connection_lost")
-            .and_then(|callback| this.state.call_soon(py, callback.unbind(), Arguments::One(reason)));
+        let queued = slf.getattr("_call_connection_lost").and_then(|callback| {
+            this.state.call_soon_in(py, callback.unbind(), Arguments::One(reason), this.context.clone_ref(py))
+        });
         if let Err(error) = queued {
             this.state.handle_exception(py, "connection_lost() could not be queued", error, None);
         }
@@ -463,7 +463,8 @@ impl SocketTransport {
             connection.wake_task();
             (
                 connection.registration.take(),
-                connection.socket.take(),
+                // Kept too: `get_extra_info` still tells it.
+                connection.socket.as_ref().map(|socket| socket.clone_ref(py)),
                 connection.server.take(),
                 connection.receiver.take(),
             )
