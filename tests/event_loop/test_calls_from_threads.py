@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import NewLoop, Run
+from recording_protocol import connected_pair
 
 
 def in_thread(work: Any, *args: Any) -> Any:
@@ -127,6 +128,21 @@ def test_a_loop_runs_in_another_thread_than_the_one_that_made_it(new_loop: NewLo
 def test_a_loop_made_in_a_thread_outlives_it(new_loop: NewLoop) -> None:
     loop = in_thread(new_loop)
     assert loop.run_until_complete(asyncio.sleep(0.001, "alive")) == "alive"
+
+
+def test_connections_go_along_to_another_thread(loop: AbstractEventLoop) -> None:
+    pair = loop.run_until_complete(connected_pair())
+    pair.client.transport.write(b"written while the loop stands still")
+
+    async def go_on() -> bytes:
+        pair.server.transport.write(b"answer")
+        await pair.client.has_received(6)
+        received = await pair.server.has_received(35)
+        await pair.close()
+        return received
+
+    received = in_thread(loop.run_until_complete, go_on())
+    assert received == b"written while the loop stands still"
 
 
 def test_a_loop_does_not_run_in_two_threads_at_once(loop: AbstractEventLoop) -> None:

@@ -125,6 +125,36 @@ def test_the_wakeup_descriptor_of_before_is_put_back(loop: AbstractEventLoop) ->
         os.close(writer)
 
 
+def test_a_handler_of_pythons_own_runs_while_the_loop_is_parked(run: Run) -> None:
+    async def main() -> str:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        before = signal.signal(
+            signal.SIGALRM,
+            lambda *_: loop.call_soon_threadsafe(future.set_result, "rung"),
+        )
+        signal.setitimer(signal.ITIMER_REAL, 0.005)
+        try:
+            return await future
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
+    assert run(main()) == "rung"
+
+
+def test_an_exception_of_pythons_own_handler_leaves_the_loop(loop: AbstractEventLoop) -> None:
+    def leave(*_: object) -> None:
+        raise SystemExit("rung")
+
+    before = signal.signal(signal.SIGALRM, leave)
+    try:
+        loop.call_soon(signal.setitimer, signal.ITIMER_REAL, 0.005)
+        with pytest.raises(SystemExit, match="rung"):
+            loop.run_forever()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_a_signal_wakes_a_parked_loop(start_program: StartProgram) -> None:
     process = start_program("""
         loop = new_loop()

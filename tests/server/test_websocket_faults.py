@@ -1,4 +1,4 @@
-"""WebSocket applications that break the rules once they have accepted, or send when nobody listens."""
+"""WebSocket applications that break the rules, or send when nobody listens any more."""
 
 from __future__ import annotations
 

@@ -243,6 +243,7 @@ mod tests {
         sender.push(Bytes::from_static(b"half"));
         drop(sender);
         assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(_)))));
+        assert!(frame(&mut body).is_pending(), "what came before gets its chance to be written");
         assert!(matches!(frame(&mut body), Poll::Ready(Some(Err(BodyAborted)))));
     }
 

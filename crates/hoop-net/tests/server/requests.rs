@@ -55,7 +55,7 @@ fn an_application_learns_both_ends_of_a_connection() {
 fn a_unix_socket_serves_alike() {
     in_runtime(async {
         let path = std::env::temp_dir().join(format!("hoop-net-serves-{}", std::process::id()));
-        let app = serve_on(Listener::unix(&path).expect("a socket"), App::path());
+        let app = serve_on(Listener::unix(&path, 128).expect("a socket"), App::path());
         let mut stream = UnixStream::connect(&path).await.expect("a connection");
         stream.write_all(last_get("/over-unix").as_bytes()).await.expect("sent");
         assert!(rest(&mut stream).await.ends_with("\r\n\r\n/over-unix"));

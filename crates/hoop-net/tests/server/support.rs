@@ -135,11 +135,19 @@ impl Running {
         TcpStream::connect(self.address).await.expect("a connection")
     }
 
-    /// Sends bytes over a connection of their own; all that comes back, however it ends.
+    /// Sends bytes over a connection of their own; all that comes back until the server ends it.
     pub async fn talk(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect().await;
         // The server may hang up before it has read everything.
         let _ = stream.write_all(bytes).await;
+        rest(&mut stream).await
+    }
+
+    /// The same, but the client ends its side first.
+    pub async fn talk_and_end(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect().await;
+        let _ = stream.write_all(bytes).await;
+        let _ = stream.shutdown().await;
         rest(&mut stream).await
     }
 }

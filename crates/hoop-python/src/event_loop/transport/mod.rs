@@ -9,7 +9,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyType};
@@ -131,9 +131,8 @@ impl SocketTransport {
             slf.get().state.fail(py, error);
             return;
         }
-        let everyday = error.is_instance_of::<PyConnectionError>(py)
-            || error.is_instance_of::<pyo3::exceptions::PyTimeoutError>(py);
-        if !everyday {
+        // asyncio keeps quiet about what the network does to a connection.
+        if !error.is_instance_of::<PyOSError>(py) {
             Self::report(slf, message, error.clone_ref(py));
         }
         Self::force_close(slf, Some(error));
