@@ -58,6 +58,9 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         """
         self._check_closed()
         self._check_running()
+        if self._forked_while_running():
+            self._run_in_thread()
+            return
         self._set_coroutine_origin_tracking(self.get_debug())
         hooks = sys.get_asyncgen_hooks()
         previous_wakeup_fd = self._take_signal_wakeup()
@@ -76,6 +79,22 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
             self._set_coroutine_origin_tracking(False)
             sys.set_asyncgen_hooks(*hooks)
             self._return_signal_wakeup(previous_wakeup_fd)
+
+    def _run_in_thread(self) -> None:
+        """Run in a thread of its own: this one is inside the loop of the process that forked it."""
+        failures: list[BaseException] = []
+
+        def drive() -> None:
+            try:
+                self.run_forever()
+            except BaseException as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=drive, name="event loop")
+        thread.start()
+        thread.join()
+        if failures:
+            raise failures[0]
 
     def close(self) -> None:
         """Free what the loop holds; harmless when it is closed already.

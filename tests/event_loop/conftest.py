@@ -1,13 +1,8 @@
-"""A loop that is closed afterwards, what it reported, programs of their own, a certificate.
-
-With EVENT_LOOP_UNDER_TEST=asyncio in the environment the same tests run on CPython's own loop: what
-fails there asks for more than asyncio promises.
-"""
+"""A loop that is closed afterwards, what it reported, programs of their own, a certificate."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import ssl
 import subprocess
@@ -18,19 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loop_under_test import LONGEST_SECONDS, ON_REFERENCE, NewLoop, Reports, Run, end, make_loop
 
-import hoopsnake
-
-ON_REFERENCE = os.environ.get("EVENT_LOOP_UNDER_TEST") == "asyncio"
-LONGEST_SECONDS = 10
 OPENSSL_REQUEST = (
     "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
     "-subj /CN=localhost -addext subjectAltName=DNS:localhost"
 )
-
-NewLoop = Callable[[], asyncio.AbstractEventLoop]
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
-Reports = list[dict[str, Any]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,25 +30,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("ours"):
                 item.add_marker(pytest.mark.skip(reason="asyncio's own loop does not promise this"))
-
-
-def make_loop() -> asyncio.AbstractEventLoop:
-    """Make a loop that the caller closes."""
-    return asyncio.SelectorEventLoop() if ON_REFERENCE else hoopsnake.new_event_loop()
-
-
-def end(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what is left and close, as `asyncio.run` does."""
-    if loop.is_closed():
-        return
-    left = asyncio.all_tasks(loop)
-    for task in left:
-        task.cancel()
-    if left:
-        loop.run_until_complete(asyncio.wait(left))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.run_until_complete(loop.shutdown_default_executor())
-    loop.close()
 
 
 @pytest.fixture

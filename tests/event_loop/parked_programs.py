@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import LONGEST_SECONDS
+from loop_under_test import LONGEST_SECONDS
 
 StartProgram = Callable[[str], subprocess.Popen[str]]
 

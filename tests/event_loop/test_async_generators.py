@@ -9,7 +9,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator
 
 import pytest
-from conftest import Reports
+from loop_under_test import Reports
 
 
 async def count(closed: list[str], name: str = "counter") -> AsyncIterator[int]:

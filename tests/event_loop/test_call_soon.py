@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Reports
+from loop_under_test import Reports
 
 METHODS = pytest.mark.parametrize("method", ["call_soon", "call_soon_threadsafe"])
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")

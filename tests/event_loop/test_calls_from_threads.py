@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from conftest import NewLoop, Run
+from loop_under_test import NewLoop, Run
 from recording_protocol import connected_pair
 
 

@@ -10,7 +10,7 @@ import sys
 from asyncio import AbstractEventLoop
 
 import pytest
-from conftest import Run
+from loop_under_test import Run
 from recording_protocol import Pair, RecordingProtocol, connected_pair
 
 LARGE = 8_000_000

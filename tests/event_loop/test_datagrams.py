@@ -7,7 +7,7 @@ import socket
 from typing import Any
 
 import pytest
-from conftest import Run
+from loop_under_test import Run
 
 Address = tuple[str, int]
 

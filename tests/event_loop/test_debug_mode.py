@@ -13,7 +13,7 @@ from asyncio import AbstractEventLoop
 from typing import Any
 
 import pytest
-from conftest import NewLoop, Reports
+from loop_under_test import NewLoop, Reports
 
 # A test that is run by itself may be the first to import what makes a callback slow.
 SLOW = 0.05

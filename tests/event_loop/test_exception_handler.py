@@ -9,7 +9,7 @@ from asyncio import AbstractEventLoop
 from typing import Any
 
 import pytest
-from conftest import NewLoop
+from loop_under_test import NewLoop
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 

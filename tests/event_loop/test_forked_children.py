@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
 
-from conftest import LONGEST_SECONDS
-
-StartProgram = Callable[[str], subprocess.Popen[str]]
+from loop_under_test import LONGEST_SECONDS
+from parked_programs import StartProgram
 
 
 def output(process: subprocess.Popen[str]) -> str:

@@ -10,7 +10,7 @@ from asyncio import AbstractEventLoop
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import NewLoop, Reports, Run
+from loop_under_test import NewLoop, Reports, Run
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 

@@ -9,7 +9,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 
 import pytest
-from conftest import Reports
+from loop_under_test import Reports
 from recording_protocol import connected_pair
 
 LEAVING = pytest.mark.parametrize("leaving", [SystemExit, KeyboardInterrupt])

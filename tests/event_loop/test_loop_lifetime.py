@@ -9,7 +9,7 @@ import weakref
 from asyncio import AbstractEventLoop
 
 import pytest
-from conftest import Run, end, make_loop
+from loop_under_test import Run, end, make_loop
 from recording_protocol import RecordingProtocol, connected_pair
 
 

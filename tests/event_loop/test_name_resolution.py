@@ -6,7 +6,7 @@ import asyncio
 import socket
 
 import pytest
-from conftest import Run
+from loop_under_test import Run
 from recording_protocol import RecordingProtocol
 
 

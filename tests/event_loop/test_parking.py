@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import pytest
-from conftest import Run
+from loop_under_test import Run
 from recording_protocol import Pair, RecordingProtocol, connected_pair
 
 WATCHED_SECONDS = 0.1

@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import BinaryIO
 
-from conftest import Run
+from loop_under_test import Run
 from recording_protocol import RecordingProtocol
 
 LARGE = 2_000_000

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
 
 import pytest
-from conftest import LONGEST_SECONDS
+from loop_under_test import LONGEST_SECONDS
+from parked_programs import StartProgram
 
 pytestmark = pytest.mark.ours
-StartProgram = Callable[[str], subprocess.Popen[str]]
 
 
 def lines(process: subprocess.Popen[str]) -> list[str]:

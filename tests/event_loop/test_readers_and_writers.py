@@ -9,7 +9,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Iterator
 
 import pytest
-from conftest import Reports, Run
+from loop_under_test import Reports, Run
 from recording_protocol import connected_pair
 
 Sockets = tuple[socket.socket, socket.socket]

@@ -7,7 +7,7 @@ import socket
 from asyncio import AbstractEventLoop
 
 import pytest
-from conftest import NewLoop, Reports
+from loop_under_test import NewLoop, Reports
 
 import hoopsnake
 

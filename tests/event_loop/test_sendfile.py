@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from loop_under_test import Run
 from recording_protocol import connected_pair
 
 LARGE = 2_000_000

@@ -9,7 +9,7 @@ import threading
 from asyncio import AbstractEventLoop
 
 import pytest
-from conftest import Reports, Run
+from loop_under_test import Reports, Run
 from parked_programs import StartProgram, finish, wait_until_parked
 
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from loop_under_test import Run
 
 Sockets = tuple[socket.socket, socket.socket]
 LARGE = 3_000_000

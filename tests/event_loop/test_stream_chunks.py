@@ -8,9 +8,9 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from conftest import LONGEST_SECONDS, end, make_loop
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from loop_under_test import LONGEST_SECONDS, end, make_loop
 
 # Sizes around the marks that matter: one byte, the read buffer, the socket's own buffer.
 sizes = st.lists(

@@ -10,7 +10,7 @@ from asyncio import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from loop_under_test import Run
 
 ECHO = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read().upper())"
 

@@ -11,7 +11,7 @@ from asyncio import AbstractEventLoop
 from typing import Any
 
 import pytest
-from conftest import Reports, Run
+from loop_under_test import Reports, Run
 
 needs_eager_tasks = pytest.mark.skipif(
     sys.version_info < (3, 12), reason="eager tasks came with Python 3.12"

@@ -11,7 +11,7 @@ from asyncio import AbstractEventLoop
 from functools import partial
 
 import pytest
-from conftest import Reports, Run
+from loop_under_test import Reports, Run
 from recording_protocol import Pair, RecordingProtocol, connected_pair
 
 LARGE = 4_000_000

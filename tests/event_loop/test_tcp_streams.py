@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from conftest import Run
+from loop_under_test import Run
 
 LARGE = 5_000_000
 Handler = Callable[[StreamReader, StreamWriter], Awaitable[None]]

@@ -8,7 +8,7 @@ import ssl
 from asyncio import AbstractEventLoop, StreamReader, StreamWriter
 
 import pytest
-from conftest import Run
+from loop_under_test import Run
 from recording_protocol import RecordingProtocol, connected_pair
 
 LARGE = 2_000_000

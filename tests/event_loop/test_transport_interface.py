@@ -9,7 +9,7 @@ import weakref
 from typing import Any
 
 import pytest
-from conftest import Run
+from loop_under_test import Run
 from recording_protocol import RecordingProtocol, connected_pair
 
 

@@ -9,7 +9,7 @@ from asyncio import StreamReader, StreamWriter
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from loop_under_test import Run
 from recording_protocol import RecordingProtocol
 
 LARGE = 3_000_000

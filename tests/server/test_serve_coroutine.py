@@ -62,6 +62,17 @@ async def test_two_servers_share_a_loop() -> None:
         assert (await first.get("/3")).body == b"/3"
 
 
+async def test_a_signal_after_an_inner_server_has_ended_still_stops_the_outer_one() -> None:
+    async with served(hello) as outer:
+        async with served(hello) as inner:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.wait([inner.task])
+        assert not outer.task.done()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait([outer.task], timeout=5)
+        assert outer.task.done()
+
+
 def test_a_loop_that_is_not_hoopsnakes_is_refused() -> None:
     with pytest.raises(ServerError, match=r"needs hoopsnake's event loop.*hoopsnake\.run"):
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:

@@ -20,9 +20,11 @@ async def app(scope, receive, send):
         print("cleaned up", file=sys.stderr, flush=True)
         await send({"type": "lifespan.shutdown.complete"})
         return
-    if scope["path"] == "/exit":
+    if scope["path"].endswith("-later"):
+        await asyncio.sleep(0)
+    if scope["path"].startswith("/exit"):
         sys.exit(3)
-    if scope["path"] == "/interrupt":
+    if scope["path"].startswith("/interrupt"):
         raise KeyboardInterrupt
     if scope["path"] == "/slow":
         print("slow begun", file=sys.stderr, flush=True)
@@ -95,22 +97,20 @@ async def app(scope, receive, send):
     assert "Traceback" not in server.errors
 
 
-async def test_an_application_that_exits_ends_the_process_with_its_status(tmp_path: Path) -> None:
-    async with serving(tmp_path, APP) as server:
-        async with await server.connect() as wire:
-            await wire.get("/exit")
-            assert await server.ended() == 3
-    assert "Traceback" not in server.errors
-
-
-async def test_a_keyboard_interrupt_out_of_the_application_ends_the_process(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/exit", 3), ("/exit-later", 3), ("/interrupt", 130), ("/interrupt-later", 130)],
+)
+async def test_an_application_that_exits_ends_the_process_in_order(
+    tmp_path: Path, path: str, status: int
 ) -> None:
     async with serving(tmp_path, APP) as server:
         async with await server.connect() as wire:
-            await wire.get("/interrupt")
-            assert await server.ended() == 130
-    assert "Traceback" not in server.errors
+            await wire.get(path)
+            assert await server.ended() == status
+    assert server.errors.endswith("Stopped\n")
+    for complaint in ("Traceback", "never retrieved", "destroyed", "never awaited"):
+        assert complaint not in server.errors
 
 
 async def test_a_failed_startup_ends_the_process_with_its_message(tmp_path: Path) -> None:

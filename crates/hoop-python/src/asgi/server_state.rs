@@ -188,6 +188,7 @@ impl TaskEnd {
     fn __call__(&self, py: Python<'_>, task: Py<PyAny>) {
         let held = self.server.tasks.borrow_mut(py).remove(&(task.as_ptr() as usize));
         drop(held);
-        self.server.end(py, &*self.ending, failure_of(py, &task));
+        // Not `end`: an exception that stops the loop has left it from the task's own step.
+        self.ending.ended(py, failure_of(py, &task));
     }
 }

@@ -166,7 +166,7 @@ impl LoopCore {
     fn _run(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let Some(runtime) = this.runtime.borrow(py).clone() else { return Err(loop_is_closed()) };
-        if tokio::runtime::Handle::try_current().is_ok() {
+        if runtime::is_driving() {
             return Err(PyRuntimeError::new_err(
                 "Cannot run the event loop while another loop is running in this thread",
             ));
@@ -175,13 +175,20 @@ impl LoopCore {
         state.started(py, slf.clone().into_any().unbind());
         let stopped_beforehand = state.stopping.get(py);
         let pump = runtime::spawn(runtime.handle(), pump::run(state.clone(), stopped_beforehand));
-        let ended = runtime.block_on(pump);
+        let ended = runtime::drive(&runtime, pump);
         let fatal = state.stopped(py);
         match (fatal, ended) {
             (Some(fatal), _) => Err(fatal),
             (None, Ok(())) => Ok(()),
             (None, Err(error)) => Err(internal(&format!("the loop's task ended early: {error}"))),
         }
+    }
+
+    /// Whether this process was forked by a callback of a running loop, so that this thread cannot
+    /// run a loop any more.
+    #[staticmethod]
+    fn _forked_while_running() -> bool {
+        runtime::drives_in_parent_only()
     }
 
     /// Stops the loop after the turn that is running, or after one turn if none is.

@@ -19,6 +19,30 @@ thread_local! {
     static PARKED_THREAD_STATE: Cell<*mut ffi::PyThreadState> = const { Cell::new(std::ptr::null_mut()) };
 }
 
+thread_local! {
+    /// The process in which this thread drives a runtime; 0 while it drives none.
+    static DRIVEN_IN: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Drives a runtime until `future` is done.
+pub fn drive<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
+    let enclosing = DRIVEN_IN.replace(std::process::id());
+    let outcome = runtime.block_on(future);
+    DRIVEN_IN.set(enclosing);
+    outcome
+}
+
+/// Whether this thread drives a runtime already, so that it cannot drive another.
+pub fn is_driving() -> bool {
+    Handle::try_current().is_ok()
+}
+
+/// Whether it does so only in the parent from which this process was forked: the memory of it was
+/// copied, and tokio has no way to forget.
+pub fn drives_in_parent_only() -> bool {
+    is_driving() && DRIVEN_IN.get() != std::process::id()
+}
+
 /// Builds the runtime of one event loop.
 pub fn build() -> std::io::Result<Runtime> {
     Builder::new_current_thread().enable_all().on_thread_park(release_gil).on_thread_unpark(take_gil).build()
