@@ -25,90 +25,106 @@ class Item(BaseModel):
     price: float = 1.0
 
 
+router = fastapi.APIRouter()
+
+
+@router.get("/items/{number}")
+async def item(number: int, q: str | None = None) -> dict[str, Any]:
+    return {"number": number, "q": q}
+
+
+@router.post("/items", status_code=201)
+async def create(item: Item) -> Item:
+    return item
+
+
+@router.post("/form")
+async def form(name: Annotated[str, fastapi.Form()]) -> str:
+    return name
+
+
+@router.post("/upload")
+async def upload(file: fastapi.UploadFile) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    while piece := await file.read(MEGABYTE):
+        digest.update(piece)
+    return {"name": file.filename, "size": file.size, "sha256": digest.hexdigest()}
+
+
+@router.post("/stream-in")
+async def stream_in(request: fastapi.Request) -> int:
+    return sum([len(piece) async for piece in request.stream()])
+
+
+@router.get("/stream")
+async def stream(pieces: int = 3) -> StreamingResponse:
+    async def numbers() -> AsyncIterator[str]:
+        for number in range(pieces):
+            yield f"{number}\n"
+            await asyncio.sleep(0)
+
+    return StreamingResponse(numbers(), media_type="text/plain")
+
+
+@router.get("/background")
+async def background(request: fastapi.Request, tasks: fastapi.BackgroundTasks) -> str:
+    async def work() -> None:
+        request.app.state.history.append("worked")
+        request.app.state.done.set()
+
+    tasks.add_task(work)
+    return "later"
+
+
+@router.get("/threads")
+def in_a_thread() -> str:
+    return "from a thread"
+
+
+@router.get("/state")
+async def state(request: fastapi.Request) -> str:
+    database: str = request.state.database
+    return database
+
+
+@router.get("/fails")
+async def fails() -> None:
+    raise LookupError("nothing there")
+
+
+@router.get("/refuses")
+async def refuses() -> None:
+    raise fastapi.HTTPException(418, "a teapot", {"X-Pot": "tea"})
+
+
+@router.websocket("/echo/{room}")
+async def echo(socket: fastapi.WebSocket, room: str) -> None:
+    await socket.accept()
+    with contextlib.suppress(fastapi.WebSocketDisconnect):
+        while True:
+            await socket.send_text(f"{room}: {await socket.receive_text()}")
+    socket.app.state.history.append("left")
+    socket.app.state.done.set()
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: fastapi.FastAPI) -> AsyncIterator[dict[str, Any]]:
+    app.state.history = ["started"]
+    app.state.done = asyncio.Event()
+    yield {"database": "connected"}
+    app.state.history.append("stopped")
+
+
 def application() -> fastapi.FastAPI:
     """A new application; what it does besides answering is on its `state`."""
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: fastapi.FastAPI) -> AsyncIterator[dict[str, Any]]:
-        app.state.history = ["started"]
-        app.state.done = asyncio.Event()
-        yield {"database": "connected"}
-        app.state.history.append("stopped")
-
     app = fastapi.FastAPI(lifespan=lifespan)
-
-    @app.get("/items/{number}")
-    async def item(number: int, q: str | None = None) -> dict[str, Any]:
-        return {"number": number, "q": q}
-
-    @app.post("/items", status_code=201)
-    async def create(item: Item) -> Item:
-        return item
-
-    @app.post("/form")
-    async def form(name: Annotated[str, fastapi.Form()]) -> str:
-        return name
-
-    @app.post("/upload")
-    async def upload(file: fastapi.UploadFile) -> dict[str, Any]:
-        digest = hashlib.sha256()
-        while piece := await file.read(MEGABYTE):
-            digest.update(piece)
-        return {"name": file.filename, "size": file.size, "sha256": digest.hexdigest()}
-
-    @app.post("/stream-in")
-    async def stream_in(request: fastapi.Request) -> int:
-        return sum([len(piece) async for piece in request.stream()])
-
-    @app.get("/stream")
-    async def stream(pieces: int = 3) -> StreamingResponse:
-        async def numbers() -> AsyncIterator[str]:
-            for number in range(pieces):
-                yield f"{number}\n"
-                await asyncio.sleep(0)
-
-        return StreamingResponse(numbers(), media_type="text/plain")
-
-    @app.get("/background")
-    async def background(tasks: fastapi.BackgroundTasks) -> str:
-        async def work() -> None:
-            app.state.history.append("worked")
-            app.state.done.set()
-
-        tasks.add_task(work)
-        return "later"
-
-    @app.get("/threads")
-    def in_a_thread() -> str:
-        return "from a thread"
-
-    @app.get("/state")
-    async def state(request: fastapi.Request) -> str:
-        database: str = request.state.database
-        return database
-
-    @app.get("/fails")
-    async def fails() -> None:
-        raise LookupError("nothing there")
-
-    @app.get("/refuses")
-    async def refuses() -> None:
-        raise fastapi.HTTPException(418, "a teapot", {"X-Pot": "tea"})
+    app.include_router(router)
 
     @app.middleware("http")
     async def mark(request: fastapi.Request, call_next: Any) -> Any:
         response = await call_next(request)
         response.headers["X-Marked"] = request.url.path
         return response
-
-    @app.websocket("/echo/{room}")
-    async def echo(socket: fastapi.WebSocket, room: str) -> None:
-        await socket.accept()
-        with contextlib.suppress(fastapi.WebSocketDisconnect):
-            while True:
-                await socket.send_text(f"{room}: {await socket.receive_text()}")
-        app.state.history.append("left")
-        app.state.done.set()
 
     return app
 
