@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from asyncio import base_events
-from asyncio.log import logger
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -72,4 +71,7 @@ def _run(loop: EventLoop, handle: asyncio.Handle) -> None:
     took = loop.time() - begun
     if took >= loop.slow_callback_duration:
         described = base_events._format_handle(handle)  # type: ignore[attr-defined]
-        logger.warning("Executing %s took %.3f seconds", described, took)
+        base_events.logger.warning("Executing %s took %.3f seconds", described, took)
+    # An exception of the callback keeps this frame, which would keep the handle, which keeps the
+    # callback: a cycle, and nobody would hear of the exception before the collector runs.
+    del handle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import signal
 import socket
 import sys
@@ -10,9 +11,12 @@ import threading
 import weakref
 from asyncio import events, futures, sslproto
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from hoopsnake._native import LoopCore, SocketTransport
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -44,7 +48,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         # Not the selector loop's own __init__: it would open a selector that nobody uses.
         asyncio.BaseEventLoop.__init__(self)
-        self._selector = None
+        self._selector = _Watched(self)
         self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._signal_handlers: dict[int, asyncio.Handle] = {}
         self._unix_server_sockets: dict[socket.socket, int] = {}
@@ -215,6 +219,27 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         )
         self._make_socket_transport(rawsock, tls, extra=extra, server=server)
         return tls._app_transport
+
+
+class _Watched:
+    """What the standard library's transports ask of the loop's selector when they show themselves."""
+
+    def __init__(self, loop: EventLoop) -> None:
+        # Weak, so that a loop is freed when its last user lets go of it.
+        self._loop = weakref.ref(loop)
+
+    def get_key(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+        """Tell what a descriptor is watched for; KeyError if for nothing."""
+        loop = self._loop()
+        readable, writable = (False, False) if loop is None else loop._is_watched(fileobj)
+        events = selectors.EVENT_READ * readable | selectors.EVENT_WRITE * writable
+        if not events:
+            raise KeyError(f"{fileobj!r} is not registered")
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        return selectors.SelectorKey(fileobj, fd, events, None)
+
+    def close(self) -> None:
+        """Nothing is open here: the engine has the descriptors."""
 
 
 def new_event_loop() -> EventLoop:

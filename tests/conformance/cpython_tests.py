@@ -1,21 +1,22 @@
-"""Processes that run CPython's asyncio tests, one test after the other, and outlive none of ours."""
+"""Processes that run CPython's asyncio tests: one a class, and a new one after one that died."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-CHILD = Path(__file__).with_name("cpython_tests_child.py")
+PROGRAM = Path(__file__).with_name("cpython_tests_program.py")
+PACKAGE = "test.test_asyncio"
 LIMIT_SECONDS = 20.0
-# The child ends itself when a test hangs; this much later it is ended from here.
+# A process ends itself when a test takes too long; so much later it is ended from here.
 GRACE_SECONDS = 5.0
 LISTING_SECONDS = 60.0
 
@@ -26,19 +27,19 @@ class Outcome:
 
     outcome: str
     told: str
-    seconds: float
 
 
 def has_cpython_tests() -> bool:
-    """Whether this interpreter brings CPython's own tests; packages of some systems do not."""
-    look = "import test.test_asyncio.utils"
-    return subprocess.run([sys.executable, "-c", look], capture_output=True).returncode == 0
+    """Whether this interpreter brings CPython's own tests; the packages of some systems do not."""
+    found = importlib.util.find_spec("test")
+    folders = found.submodule_search_locations if found is not None else None
+    return any(Path(folder, "test_asyncio", "utils.py").exists() for folder in folders or ())
 
 
 def list_tests(loop: str) -> list[str]:
     """The names of all tests, as `module.Class.test`."""
     listed = subprocess.run(
-        [sys.executable, str(CHILD), "--loop", loop, "--list"],
+        [sys.executable, str(PROGRAM), "--loop", loop, "--list"],
         capture_output=True,
         text=True,
         timeout=LISTING_SECONDS,
@@ -49,55 +50,62 @@ def list_tests(loop: str) -> list[str]:
 
 
 class CpythonTests:
-    """Runs tests in a process that is replaced when a test hangs in it or ends it."""
+    """Runs tests by name; those of a class that follow each other share a process."""
 
-    def __init__(self, loop: str, folder: Path) -> None:
-        self._command = [sys.executable, str(CHILD), "--loop", loop, "--limit", str(LIMIT_SECONDS)]
+    def __init__(
+        self,
+        loop: str,
+        folder: Path,
+        *,
+        package: str = PACKAGE,
+        limit_seconds: float = LIMIT_SECONDS,
+    ) -> None:
+        self.bad_ends: list[str] = []
+        self._limit_seconds = limit_seconds
+        self._command = [sys.executable, str(PROGRAM), "--loop", loop, "--package", package]
+        self._command += ["--limit", str(limit_seconds)]
         self._folder = folder
+        self._class = ""
         self._process: subprocess.Popen[str] | None = None
         self._answers: IO[str] | None = None
 
     def run(self, name: str) -> Outcome:
         """Run one test and wait for what becomes of it."""
+        its_class = name.rpartition(".")[0]
+        if its_class != self._class:
+            self.close()
+            self._class = its_class
         process = self._process or self._start()
         printed_before = self._log.stat().st_size
-        begun = time.perf_counter()
         assert process.stdin is not None
         try:
             process.stdin.write(name + "\n")
             process.stdin.flush()
         except BrokenPipeError:
-            pass
+            pass  # it died after the last test: there will be no answer
         answer = self._answer()
         if answer:
             told = json.loads(answer)
-            return Outcome(told["outcome"], told["told"], told["seconds"])
-        self._wait_for_its_own_end()
-        end = self._kill()
+            return Outcome(told["outcome"], told["told"])
+        end = self._end(GRACE_SECONDS)
         with self._log.open(errors="replace") as log:
             log.seek(printed_before)
-            printed = log.read()
-        told = f"the process ended ({end}) in this test; it printed:\n{printed}"
-        return Outcome("failed", told, time.perf_counter() - begun)
+            return Outcome("failed", f"the process ended ({end}); it printed:\n{log.read()}")
 
-    def close(self) -> str | None:
-        """End the process; return what is wrong with how it ended, if anything is."""
+    def close(self) -> None:
+        """End the process, if there is one; a bad end is kept in `bad_ends`."""
         if self._process is None:
-            return None
-        process = self._process
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            process.wait(LIMIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._kill()
-            return f"the process still ran {LIMIT_SECONDS} s after its last test"
-        end = self._kill()
-        return None if end == 0 else f"the process ended ({end}): {self._log.read_text()}"
+            return
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        end = self._end(self._limit_seconds)
+        if end != 0:
+            printed = self._log.read_text(errors="replace")
+            self.bad_ends.append(f"after {self._class} the process ended ({end}):\n{printed}")
 
     @property
     def _log(self) -> Path:
-        return self._folder / "printed.txt"
+        return self._folder / f"{self._class}.log"
 
     def _start(self) -> subprocess.Popen[str]:
         reading, writing = os.pipe()
@@ -120,25 +128,25 @@ class CpythonTests:
     def _answer(self) -> str:
         """The next line of the process; empty when it ended or took too long."""
         assert self._answers is not None
-        ready, _, _ = select.select([self._answers], [], [], LIMIT_SECONDS + GRACE_SECONDS)
+        longest = self._limit_seconds + GRACE_SECONDS
+        ready, _, _ = select.select([self._answers], [], [], longest)
         return self._answers.readline() if ready else ""
 
-    def _wait_for_its_own_end(self) -> None:
-        """Give a process that closed its answers the time to die, so that its status is its own."""
-        assert self._process is not None
-        try:
-            self._process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
-
-    def _kill(self) -> int:
-        """End the process and all that it started; return its exit status."""
+    def _end(self, patience_seconds: float) -> int:
+        """Let the process end by itself, or kill it; with it goes all that it started."""
         assert self._process is not None and self._answers is not None
+        try:
+            status = self._process.wait(patience_seconds)
+        except subprocess.TimeoutExpired:
+            status = None
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        status = self._process.wait()
+        if status is None:
+            status = self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         self._answers.close()
         self._process = None
         return status

@@ -162,7 +162,11 @@ def test_what_asyncio_asks_of_a_transport_is_there() -> None:
     assert aborting in code_names(sslproto.SSLProtocol._abort)
     for name in ("_start_tls_compatible", "_protocol_paused", "_force_close", "_fatal_error"):
         assert name in dir(SocketTransport), name
-    assert SocketTransport._sendfile_compatible is constants._SendfileMode.FALLBACK
+    assert SocketTransport._sendfile_compatible is constants._SendfileMode.TRY_NATIVE
+    native = code_names(selector_events.BaseSelectorEventLoop._sendfile_native)
+    for name in ("_sock", "_sock_fd", "_make_empty_waiter", "_reset_empty_waiter"):
+        assert name in native, name
+        assert name in dir(SocketTransport), name
 
 
 def test_a_socket_counts_those_who_hold_its_descriptor() -> None:

@@ -132,3 +132,32 @@ def test_the_representation_tells_the_state() -> None:
     assert "running=False closed=False debug=False" in repr(loop)
     loop.close()
     assert "closed=True" in repr(loop)
+
+
+@pytest.mark.ours
+def test_an_unclosed_loop_with_an_open_connection_is_freed() -> None:
+    loop = make_loop()
+
+    async def connect() -> list[weakref.ref[RecordingProtocol]]:
+        pair = await connected_pair()
+        return [weakref.ref(pair.client), weakref.ref(pair.server)]
+
+    watched = [weakref.ref(loop), *loop.run_until_complete(connect())]
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        del loop
+        gc.collect()
+        gc.collect()
+    assert [each() for each in watched] == [None, None, None]
+
+
+def test_a_coroutine_of_which_no_task_was_made_is_let_go(loop: AbstractEventLoop) -> None:
+    async def never_begun() -> None: ...
+
+    coroutine = never_begun()
+    with pytest.raises(TypeError):
+        loop.create_task(coroutine, no_such_keyword=1)  # type: ignore[call-arg]
+    watched = weakref.ref(coroutine)
+    coroutine.close()
+    del coroutine
+    gc.collect()
+    assert watched() is None

@@ -112,3 +112,20 @@ def test_an_accepted_socket_is_connected_to_a_protocol(run: Run) -> None:
             await protocol.lost
 
     run(main())
+
+
+def test_what_follows_a_passed_descriptor_arrives(run: Run) -> None:
+    async def main() -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            transport, protocol = await asyncio.get_running_loop().create_connection(
+                RecordingProtocol, sock=ours
+            )
+            # One message with a descriptor ends a read, though more is there.
+            socket.send_fds(theirs, [b"a"], [theirs.fileno()])
+            theirs.send(b"bc")
+            assert await protocol.has_received(3) == b"abc"
+            transport.close()
+            await protocol.lost
+
+    run(main())

@@ -17,7 +17,7 @@ use pyo3::types::{PyBytes, PyDict};
 use super::conversation::{Conversation, Step};
 use super::message;
 use super::reply::{Answer, Replies, Reply, plain};
-use super::request_body::{RequestBody, poll_chunk};
+use super::request_body::{Reading, RequestBody, poll_chunk};
 use super::request_line::RequestLine;
 use super::scope::Ends;
 use super::server_state::{Ending, ServerState};
@@ -40,6 +40,7 @@ struct Progress {
 pub struct Exchange {
     server: Arc<ServerState>,
     line: RequestLine,
+    ends: Arc<Ends>,
     progress: GilCell<Progress>,
     reply: Reply,
     /// Calls of `receive()` that wait for the next event.
@@ -49,13 +50,15 @@ pub struct Exchange {
 }
 
 /// Enters the application with a request; what hyper awaits is its answer.
-pub fn begin(server: &Arc<ServerState>, ends: &Ends, request: Request<Incoming>) -> Answer<Exchange> {
+pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incoming>) -> Answer<Exchange> {
     Python::attach(|py| {
+        ends.end_outlived(py);
         let (parts, body) = request.into_parts();
         let scope = server.scopes.http(py, &parts, ends);
         let exchange = Arc::new(Exchange {
             server: server.clone(),
             line: RequestLine::new(py, server, ends, &parts),
+            ends: ends.clone(),
             progress: GilCell::new(Progress {
                 body: RequestBody::new(body),
                 state: ResponseState::new(parts.method == Method::HEAD),
@@ -79,7 +82,7 @@ impl Exchange {
         self.line.answered(py, &self.server, status);
     }
 
-    fn client_left(&self, py: Python<'_>) {
+    pub fn client_left(&self, py: Python<'_>) {
         self.progress.borrow_mut(py).client_gone = true;
         self.receivers.wake(py);
         self.senders.wake(py);
@@ -88,18 +91,24 @@ impl Exchange {
     /// The body's next chunk is not there yet: a task waits for it in the application's stead, so
     /// that it is not lost when the application gives up waiting.
     fn read(self: Arc<Self>, py: Python<'_>, mut body: Incoming) {
-        self.progress.borrow_mut(py).body = RequestBody::BeingRead;
         let exchange = self.clone();
-        self.server.spawn(py, async move {
+        let task = self.server.spawn(py, async move {
             let chunk = poll_fn(|cx| poll_chunk(&mut body, cx)).await;
             Python::attach(|py| exchange.chunk_read(py, body, chunk));
         });
+        self.set_body(py, RequestBody::BeingRead(task.map(Reading)));
+    }
+
+    /// What it was before is dropped outside the borrow.
+    fn set_body(&self, py: Python<'_>, body: RequestBody) {
+        let before = std::mem::replace(&mut self.progress.borrow_mut(py).body, body);
+        drop(before);
     }
 
     fn chunk_read(&self, py: Python<'_>, body: Incoming, chunk: Option<Result<Bytes, BodyError>>) {
         match RequestBody::after(body, chunk) {
             Ok(body) => {
-                self.progress.borrow_mut(py).body = body;
+                self.set_body(py, body);
                 self.receivers.wake(py);
             }
             Err(_) => self.client_left(py),
@@ -145,6 +154,7 @@ impl Exchange {
             }
         }
         if !more {
+            self.set_body(py, RequestBody::Taken);
             self.receivers.wake(py);
         }
         Ok(())
@@ -155,6 +165,9 @@ impl Exchange {
         let (sender, body) = ResponseBody::stream(length);
         let exchange = self.clone();
         sender.when_gone(move || Python::attach(|py| exchange.stream_gone(py)));
+        if self.progress.borrow(py).state.is_bodyless() {
+            drop(self.ends.outlived.replace(py, Some(Arc::downgrade(self))));
+        }
         sender.push(bytes);
         self.progress.borrow_mut(py).stream = Some(sender);
         let response = self.with_head(py, body);
@@ -186,16 +199,13 @@ impl Conversation for Exchange {
     fn receive(self: Arc<Self>, py: Python<'_>) -> PyResult<Step> {
         let body = {
             let mut progress = self.progress.borrow_mut(py);
-            if progress.client_gone {
+            // ASGI, "Disconnect": also once the response has been sent.
+            if progress.client_gone || progress.state.is_complete() {
                 drop(progress);
                 return disconnect_event(py);
             }
             match progress.body {
-                RequestBody::BeingRead => None,
-                RequestBody::Taken if progress.state.is_complete() => {
-                    drop(progress);
-                    return disconnect_event(py);
-                }
+                RequestBody::BeingRead(_) => None,
                 _ => Some(std::mem::replace(&mut progress.body, RequestBody::Taken)),
             }
         };
@@ -214,7 +224,7 @@ impl Conversation for Exchange {
         match body {
             Ok(Some(RequestBody::Arrived(bytes, rest))) => {
                 let more = rest.is_some();
-                self.progress.borrow_mut(py).body = rest.map_or(RequestBody::Taken, RequestBody::Unread);
+                self.set_body(py, rest.map_or(RequestBody::Taken, RequestBody::Unread));
                 request_event(py, &bytes, more)
             }
             Ok(_) => Ok(Step::Wait(self.receivers.wait(self.server.python_loop(py))?)),
@@ -247,11 +257,18 @@ impl Conversation for Exchange {
             let Some(stream) = progress.stream.as_ref().filter(|_| !progress.client_gone) else {
                 return Ok(None);
             };
-            if stream.buffered() <= STREAM_AHEAD {
+            let exchange = self.clone();
+            if stream.is_reader_gone() {
+                // Nothing holds back a body that goes nowhere, so the others are given their turn.
+                self.server.spawn(py, async move {
+                    tokio::task::yield_now().await;
+                    Python::attach(|py| exchange.senders.wake(py));
+                });
+            } else if stream.buffered() > STREAM_AHEAD {
+                stream.when_drained(move || Python::attach(|py| exchange.senders.wake(py)));
+            } else {
                 return Ok(None);
             }
-            let exchange = self.clone();
-            stream.when_drained(move || Python::attach(|py| exchange.senders.wake(py)));
         }
         self.senders.wait(self.server.python_loop(py)).map(Some)
     }
@@ -287,6 +304,7 @@ impl Ending for Exchange {
             }
             None => {}
         }
+        self.set_body(py, RequestBody::Taken);
         // A stream dropped unfinished is an abort: the client must not take it for complete.
         drop(stream);
         if client_gone {

@@ -69,10 +69,15 @@ impl<T: Replies> Future for Answer<T> {
 impl<T: Replies> Drop for Answer<T> {
     fn drop(&mut self) {
         Python::attach(|py| {
-            let given = self.0.reply().0.borrow(py).given;
-            if !given {
+            let (given, untaken) = {
+                let mut slot = self.0.reply().0.borrow_mut(py);
+                (slot.given, slot.response.take())
+            };
+            if !given || untaken.is_some() {
                 self.0.abandoned(py);
             }
+            // A streamed body tells its writer that it goes, so no borrow may be alive here.
+            drop(untaken);
         });
     }
 }

@@ -6,13 +6,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hoop_net::{BodyError, Incoming};
 use http_body::Body;
+use tokio::task::AbortHandle;
 
 /// The body, as far as it was read.
 pub enum RequestBody {
     /// Some or all of it is still with the connection.
     Unread(Incoming),
-    /// A task of ours waits for the next chunk.
-    BeingRead,
+    /// A task of ours waits for the next chunk; none if the loop is closed.
+    BeingRead(#[expect(dead_code, reason = "held for what its drop does")] Option<Reading>),
     /// A chunk that nobody has taken yet, and the rest, if there is any.
     Arrived(Bytes, Option<Incoming>),
     /// All of it was taken.
@@ -34,6 +35,15 @@ impl RequestBody {
             }
             None => Self::Arrived(Bytes::new(), None),
         })
+    }
+}
+
+/// A task that waits for the next chunk; it ends when nobody wants the body any more.
+pub struct Reading(pub AbortHandle);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

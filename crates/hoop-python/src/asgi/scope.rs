@@ -1,6 +1,7 @@
 //! Scopes: what an application is told about a connection (ASGI specs "HTTP" and "WebSocket").
 
 use std::borrow::Cow;
+use std::sync::{Arc, Weak};
 
 use hoop_net::Address;
 use http::request::Parts;
@@ -9,6 +10,9 @@ use percent_encoding::percent_decode;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+
+use super::exchange::Exchange;
+use crate::gil_cell::GilCell;
 
 /// Dicts with what is the same for every scope of a server; a scope begins as a copy.
 #[derive(Debug)]
@@ -20,20 +24,39 @@ pub struct ScopeTemplates {
 }
 
 /// The ends of a connection as scopes show them, made once a connection.
-#[derive(Debug)]
 pub struct Ends {
     pub client: Py<PyAny>,
     server: Py<PyAny>,
+    /// An exchange whose response went out whole while its application still streams a body that
+    /// has nowhere to go (HEAD, 304): it ends with the next request, or with the connection.
+    pub outlived: GilCell<Option<Weak<Exchange>>>,
+}
+
+/// A connection as its server has it: when it goes, so does what has outlived its response.
+pub struct OpenEnds(pub Arc<Ends>);
+
+impl Drop for OpenEnds {
+    fn drop(&mut self) {
+        Python::attach(|py| self.0.end_outlived(py));
+    }
 }
 
 impl Ends {
     pub fn new(py: Python<'_>, peer: &Address, local: &Address) -> PyResult<Self> {
-        Ok(Self { client: end(py, peer)?, server: end(py, local)? })
+        Ok(Self { client: end(py, peer)?, server: end(py, local)?, outlived: GilCell::default() })
     }
 
     /// For want of memory: ASGI allows both to be None.
     pub fn unknown(py: Python<'_>) -> Self {
-        Self { client: py.None(), server: py.None() }
+        Self { client: py.None(), server: py.None(), outlived: GilCell::default() }
+    }
+
+    /// Tells an application that streams into nowhere that nobody waits for it any more.
+    pub fn end_outlived(&self, py: Python<'_>) {
+        let outlived = self.outlived.take(py);
+        if let Some(exchange) = outlived.and_then(|exchange| exchange.upgrade()) {
+            exchange.client_left(py);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::scope::{Ends, ScopeTemplates};
+use super::scope::{Ends, OpenEnds, ScopeTemplates};
 use super::server_state::ServerState;
 use super::{exchange, session};
 use crate::errors::{listen_error, os_error};
@@ -160,35 +160,36 @@ struct Bridge {
 }
 
 impl Application for Bridge {
-    type Connection = Ends;
+    type Connection = OpenEnds;
 
-    fn connected(&self, peer: &Address, local: &Address) -> Ends {
+    fn connected(&self, peer: &Address, local: &Address) -> OpenEnds {
         Python::attach(|py| {
-            Ends::new(py, peer, local).unwrap_or_else(|error| {
+            let ends = Ends::new(py, peer, local).unwrap_or_else(|error| {
                 error.write_unraisable(py, None);
                 Ends::unknown(py)
-            })
+            });
+            OpenEnds(Arc::new(ends))
         })
     }
 
     fn respond(
         self: &Rc<Self>,
-        ends: &Rc<Ends>,
+        ends: &Rc<OpenEnds>,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
-        exchange::begin(&self.state, ends, request)
+        exchange::begin(&self.state, &ends.0, request)
     }
 
     fn websocket(
         self: &Rc<Self>,
-        ends: &Rc<Ends>,
+        ends: &Rc<OpenEnds>,
         handshake: WebSocketHandshake,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
-        session::begin(&self.state, ends, handshake, self.shutdown.opened())
+        session::begin(&self.state, &ends.0, handshake, self.shutdown.opened())
     }
 
-    fn refused(&self, ends: &Ends, refusal: Refusal) {
-        Python::attach(|py| self.state.tell(py, "refused", (&ends.client, refusal.to_string())));
+    fn refused(&self, ends: &OpenEnds, refusal: Refusal) {
+        Python::attach(|py| self.state.tell(py, "refused", (&ends.0.client, refusal.to_string())));
     }
 
     fn accept_failed(&self, error: &io::Error) {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use tokio::task::AbortHandle;
 
 use super::conversation::{Conversation, ReceiveFunction, SendFunction};
 use super::scope::ScopeTemplates;
@@ -66,8 +67,8 @@ impl ServerState {
     }
 
     /// Runs a task of the engine on the loop.
-    pub fn spawn(&self, py: Python<'_>, task: impl Future<Output = ()> + 'static) {
-        self.python_loop.get().state.spawn(py, task);
+    pub fn spawn(&self, py: Python<'_>, task: impl Future<Output = ()> + 'static) -> Option<AbortHandle> {
+        self.python_loop.get().state.spawn(py, task)
     }
 
     /// Calls the application and runs it as a task, at once where tasks can start eagerly (3.12).

@@ -222,7 +222,11 @@ impl Session {
                 return Poll::Ready(());
             }
             self.write_some(py, socket, cx);
-            let may_take_more = self.progress.borrow(py).may_take_more();
+            let may_take_more = {
+                let progress = self.progress.borrow(py);
+                // Once the application has closed, only the peer's own close is of interest.
+                progress.may_take_more() || progress.state.is_closed()
+            };
             self.progress.borrow_mut(py).held_up = !may_take_more;
             if !may_take_more {
                 break;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use hoop_sched::Cancellable;
 
+use super::calls;
 use super::state::LoopState;
 use crate::gil_cell::GilCell;
 use crate::imports::Imports;
@@ -54,22 +55,12 @@ impl Call {
     #[inline]
     pub fn invoke(&self, py: Python<'_>) -> PyResult<()> {
         in_context(py, &self.context, || {
-            let callback = self.callback.as_ptr();
-            // SAFETY: the GIL is held (`py`); every pointer is owned by `self`, which outlives the
-            // call; the calls return a new reference or null with an exception set.
-            let result = unsafe {
-                match &self.arguments {
-                    Arguments::None => ffi::PyObject_CallNoArgs(callback),
-                    Arguments::One(only) => ffi::PyObject_CallOneArg(callback, only.as_ptr()),
-                    Arguments::Many(all) => ffi::PyObject_Call(callback, all.as_ptr(), std::ptr::null_mut()),
-                }
-            };
-            if result.is_null() {
-                return Err(PyErr::fetch(py));
+            match &self.arguments {
+                Arguments::None => calls::call(py, &self.callback, &[]),
+                Arguments::One(only) => calls::call(py, &self.callback, &[only]),
+                Arguments::Many(all) => calls::call_with_tuple(py, &self.callback, all),
             }
-            // SAFETY: `result` is a new reference that nobody else owns.
-            unsafe { ffi::Py_DECREF(result) };
-            Ok(())
+            .map(drop)
         })
     }
 

@@ -1,5 +1,6 @@
 //! The event loop: asyncio's scheduling calls over a tokio current-thread runtime.
 
+pub mod calls;
 pub mod handle;
 mod pending_tasks;
 pub mod promise;
@@ -134,6 +135,18 @@ impl LoopCore {
     fn unwatch(&self, py: Python<'_>, fd: RawFd, direction: Direction) -> bool {
         let readers = self.readers.borrow(py).clone();
         readers.is_some_and(|readers| readers.remove(py, fd, direction))
+    }
+
+    fn new_task(
+        slf: &Bound<'_, Self>,
+        coro: Bound<'_, PyAny>,
+        keywords: &Bound<'_, PyDict>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        keywords.set_item(intern!(py, "loop"), slf)?;
+        // asyncio drops the last frame of a task's source traceback, which is its own create_task;
+        // this one has no Python frame.
+        Imports::get(py)?.asyncio_task.call(py, (coro,), Some(keywords))
     }
 
     fn hold_coroutine(&self, py: Python<'_>, coroutine: Py<PyAny>) {
@@ -317,15 +330,14 @@ impl LoopCore {
         let (py, this) = (slf.py(), slf.get());
         this.check_open(py)?;
         let factory = this.task_factory.borrow(py).as_ref().map(|factory| factory.clone_ref(py));
-        this.hold_coroutine(py, coro.clone().unbind());
         let keywords = keywords.unwrap_or_else(|| PyDict::new(py));
-        if let Some(factory) = factory {
-            return from_factory(slf, &factory, coro, &keywords);
-        }
-        keywords.set_item(intern!(py, "loop"), slf)?;
-        // asyncio drops the last frame of a task's source traceback, which is its own create_task;
-        // this one has no Python frame.
-        Imports::get(py)?.asyncio_task.call(py, (coro,), Some(&keywords))
+        let held = coro.clone().unbind();
+        let task = match factory {
+            Some(factory) => from_factory(slf, &factory, coro, &keywords),
+            None => Self::new_task(slf, coro, &keywords),
+        }?;
+        this.hold_coroutine(py, held);
+        Ok(task)
     }
 
     fn set_task_factory(&self, py: Python<'_>, factory: Bound<'_, PyAny>) -> PyResult<()> {
@@ -362,6 +374,13 @@ impl LoopCore {
         args: &Bound<'_, PyTuple>,
     ) -> PyResult<Py<Handle>> {
         Self::watch(slf, file_descriptor(fd)?, Direction::Write, callback, args)
+    }
+
+    /// Whether a descriptor has a reader, and whether it has a writer.
+    fn _is_watched(&self, py: Python<'_>, fd: &Bound<'_, PyAny>) -> PyResult<(bool, bool)> {
+        let fd = file_descriptor(fd)?;
+        let interest = self.readers.borrow(py).as_ref().map(|readers| readers.interest(py, fd));
+        Ok(interest.map_or((false, false), |interest| (interest.readable, interest.writable)))
     }
 
     fn _remove_reader(&self, py: Python<'_>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -402,7 +421,11 @@ fn from_factory(
 fn file_descriptor(fd: &Bound<'_, PyAny>) -> PyResult<RawFd> {
     let number: RawFd = match fd.extract() {
         Ok(number) => number,
-        Err(_) => fd.call_method0("fileno")?.extract()?,
+        // The words of `selectors`.
+        Err(_) => fd.call_method0("fileno").and_then(|number| number.extract()).map_err(|_| {
+            let shown = fd.repr().map_or_else(|_| "it".to_owned(), |text| text.to_string());
+            PyValueError::new_err(format!("Invalid file object: {shown}"))
+        })?,
     };
     if number < 0 {
         return Err(PyValueError::new_err(format!("Invalid file descriptor: {number}")));

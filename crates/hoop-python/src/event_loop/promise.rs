@@ -26,6 +26,19 @@ impl Promise {
         self.0.call_method0(py, intern!(py, "done")).is_ok_and(|done| !done.is_truthy(py).unwrap_or(true))
     }
 
+    /// A second right to settle the same future; the first to come wins.
+    pub fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self(self.0.clone_ref(py))
+    }
+
+    /// Delivers an exception, if somebody still waits.
+    pub fn fail(&self, py: Python<'_>, error: PyErr) -> PyResult<()> {
+        if self.is_awaited(py) {
+            self.0.call_method1(py, intern!(py, "set_exception"), (error.into_value(py),))?;
+        }
+        Ok(())
+    }
+
     /// Delivers `value`; says whether there was somebody to take it.
     pub fn settle(&self, py: Python<'_>, value: Py<PyAny>) -> PyResult<bool> {
         if !self.is_awaited(py) {

@@ -84,6 +84,11 @@ impl Readers {
         Ok(())
     }
 
+    /// What a descriptor is watched for.
+    pub fn interest(&self, py: Python<'_>, fd: RawFd) -> Readiness {
+        self.watched.borrow(py).get(&fd).map(Watched::interest).unwrap_or_default()
+    }
+
     /// Shows the garbage collector what the watching handles hold.
     pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         let Some(watched) = self.watched.for_collector() else { return Ok(()) };

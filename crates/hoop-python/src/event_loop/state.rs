@@ -1,7 +1,7 @@
 //! What a loop knows: ready callbacks, timers, and how to wake the task that runs them.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use hoop_sched::{ReadyQueue, TimerHeap};
@@ -12,11 +12,26 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::handle::{Arguments, Call, Handle, QueuedTimer, TimerHandle, leaves_the_loop};
 use super::runtime;
+use super::transport::SocketTransport;
 use crate::errors::loop_is_closed;
 use crate::gil_cell::GilCell;
 
 /// asyncio's read size; one buffer serves all connections of a loop, as only one reads at a time.
 pub const READ_BUFFER: usize = 256 * 1024;
+
+/// A transport that the loop keeps alive because its connection is open.
+///
+/// The task that drives it shares this slot and does not own the transport, so that the garbage
+/// collector sees through the loop, and not into tokio, who does.
+#[derive(Debug)]
+pub struct Driven(GilCell<Option<Py<SocketTransport>>>);
+
+impl Driven {
+    /// The transport, unless the loop has let go of it.
+    pub fn transport(&self, py: Python<'_>) -> Option<Py<SocketTransport>> {
+        self.0.borrow(py).as_ref().map(|transport| transport.clone_ref(py))
+    }
+}
 
 /// The state that a loop shares with its handles, transports and servers.
 #[derive(Debug)]
@@ -35,6 +50,8 @@ pub struct LoopState {
     after_turn: GilCell<Vec<Waker>>,
     /// The Python loop object, held only while it runs: its exception handler is called through it.
     python_loop: GilCell<Option<Py<PyAny>>>,
+    /// Transports with a task; an entry is dead once that task has ended.
+    driven: GilCell<Vec<Weak<Driven>>>,
     /// None once the loop is closed.
     runtime: GilCell<Option<tokio::runtime::Handle>>,
 }
@@ -51,6 +68,7 @@ impl LoopState {
             fatal: GilCell::default(),
             after_turn: GilCell::default(),
             python_loop: GilCell::default(),
+            driven: GilCell::default(),
             runtime: GilCell::new(Some(runtime)),
         }
     }
@@ -68,10 +86,24 @@ impl LoopState {
     }
 
     /// Runs `future` on the loop's thread, whenever the loop runs. A closed loop drops it.
-    pub fn spawn(&self, py: Python<'_>, future: impl Future<Output = ()> + 'static) {
-        if let Ok(runtime) = self.runtime(py) {
-            runtime::spawn(&runtime, future);
+    pub fn spawn(
+        &self,
+        py: Python<'_>,
+        future: impl Future<Output = ()> + 'static,
+    ) -> Option<tokio::task::AbortHandle> {
+        let runtime = self.runtime(py).ok()?;
+        Some(runtime::spawn(&runtime, future).abort_handle())
+    }
+
+    /// Keeps a transport alive for as long as the returned slot lives or the loop stays open.
+    pub fn keep_driven(&self, py: Python<'_>, transport: Py<SocketTransport>) -> Arc<Driven> {
+        let slot = Arc::new(Driven(GilCell::new(Some(transport))));
+        let mut driven = self.driven.borrow_mut(py);
+        if driven.len() == driven.capacity() {
+            driven.retain(|slot| slot.strong_count() > 0);
         }
+        driven.push(Arc::downgrade(&slot));
+        slot
     }
 
     /// Lets go of all that waits to run, and of the runtime.
@@ -80,8 +112,12 @@ impl LoopState {
         drop(self.runtime.take(py));
     }
 
-    /// Drops all callbacks that have not run.
+    /// Drops all callbacks that have not run, and lets go of transports.
     pub fn clear(&self, py: Python<'_>) {
+        let driven = self.driven.take(py);
+        for slot in driven.iter().filter_map(Weak::upgrade) {
+            drop(slot.0.take(py));
+        }
         let ready = self.ready.borrow_mut(py).take_all();
         let timers = self.timers.borrow_mut(py).take_all();
         for handle in &ready {
@@ -104,6 +140,13 @@ impl LoopState {
         if let Some(timers) = self.timers.for_collector() {
             for timer in timers.iter() {
                 timer.visit(visit)?;
+            }
+        }
+        if let Some(driven) = self.driven.for_collector() {
+            for slot in driven.iter().filter_map(Weak::upgrade) {
+                if let Some(Some(transport)) = slot.0.for_collector().as_deref() {
+                    visit.call(transport)?;
+                }
             }
         }
         match self.python_loop.for_collector().as_deref() {

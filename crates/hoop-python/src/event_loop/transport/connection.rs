@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use super::io::Registration;
 use super::receiver::Receiver;
 use super::write_buffer::WriteBuffer;
+use crate::event_loop::promise::Promise;
 
 /// asyncio's default high-water mark, in bytes.
 const HIGH_WATER: usize = 64 * 1024;
@@ -16,12 +17,15 @@ const HIGH_WATER: usize = 64 * 1024;
 pub struct Connection {
     /// None once the connection is lost: then no I/O happens any more.
     pub registration: Option<Registration>,
+    pub is_unix: bool,
     pub socket: Option<Py<PyAny>>,
     pub server: Option<Py<PyAny>>,
     pub protocol: Py<PyAny>,
     /// None until first used after the protocol was set.
     pub receiver: Option<Receiver>,
     pub output: WriteBuffer,
+    /// Who waits until all output is written, to send a file behind it.
+    pub when_written: Option<Promise>,
     pub task_waker: Option<Waker>,
     /// `connection_made` has been queued ahead of the task, so reading may begin.
     pub started: bool,
@@ -44,14 +48,17 @@ impl Connection {
         socket: Py<PyAny>,
         server: Option<Py<PyAny>>,
         protocol: Py<PyAny>,
+        is_unix: bool,
     ) -> Self {
         Self {
             registration: Some(registration),
+            is_unix,
             socket: Some(socket),
             server,
             protocol,
             receiver: None,
             output: WriteBuffer::default(),
+            when_written: None,
             task_waker: None,
             started: false,
             reading_paused: false,

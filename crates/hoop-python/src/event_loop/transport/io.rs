@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pyo3::prelude::*;
@@ -15,7 +16,7 @@ use tokio::io::unix::AsyncFd;
 use super::SocketTransport;
 use super::receiver::{Delivery, Receiver, lend};
 use crate::event_loop::handle::in_context;
-use crate::event_loop::state::READ_BUFFER;
+use crate::event_loop::state::{Driven, READ_BUFFER};
 
 /// A socket's descriptor, which the Python socket object owns and closes.
 ///
@@ -49,15 +50,16 @@ fn settle(sent: rustix::io::Result<usize>) -> io::Result<usize> {
     }
 }
 
-/// Drives one transport until its connection is lost.
-pub struct SocketTask(pub Py<SocketTransport>);
+/// Drives one transport until its connection is lost, or its loop lets go of it.
+pub struct SocketTask(pub Arc<Driven>);
 
 impl Future for SocketTask {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         Python::attach(|py| {
-            let transport = self.0.bind(py);
+            let Some(transport) = self.0.transport(py) else { return Poll::Ready(()) };
+            let transport = transport.bind(py);
             transport.get().connection.borrow_mut(py).task_waker = Some(cx.waker().clone());
             flush(transport, cx);
             read(transport, cx)
@@ -119,12 +121,13 @@ fn read(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) -> Poll<()
         match receive(transport, &registration) {
             Received::Data { delivery, filled } => {
                 // A read that did not fill its buffer has emptied the socket; the next byte is a
-                // new edge. (tokio's own streams rely on the same.)
-                if !filled {
+                // new edge. (tokio's own streams rely on the same.) Not so over Unix sockets, where
+                // a read stops at a message with descriptors.
+                if !filled && !this.connection.borrow(py).is_unix {
                     guard.clear_ready();
                 }
                 deliver(transport, delivery);
-                if filled {
+                if filled || this.connection.borrow(py).is_unix {
                     // More is waiting: callbacks get their turn before the next read, as in asyncio.
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

@@ -2,6 +2,8 @@
 
 mod connection;
 mod io;
+mod lifecycle;
+mod output;
 mod receiver;
 mod write_buffer;
 
@@ -9,24 +11,24 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyType};
+use pyo3::types::{PyBytes, PyDict, PyType};
 use tokio::io::unix::AsyncFd;
 
 use self::connection::Connection;
-use self::io::{Registration, SocketFd, SocketTask, send};
+use self::io::{Registration, SocketFd, SocketTask};
+use self::lifecycle::detach;
+use self::output::as_bytes;
 use self::receiver::Receiver;
 use super::LoopCore;
-use super::handle::{Arguments, current_context, in_context};
+use super::handle::current_context;
+use super::promise::Promise;
 use super::state::LoopState;
 use crate::errors::os_error;
 use crate::gil_cell::GilCell;
 use crate::imports::Imports;
-
-/// asyncio warns when a program keeps writing to a connection that is gone.
-const WRITES_AFTER_LOSS_BEFORE_WARNING: u32 = 5;
 
 /// A connected stream socket (TCP or Unix) of an event loop.
 #[pyclass(frozen, weakref, module = "hoopsnake", name = "SocketTransport")]
@@ -69,223 +71,6 @@ impl SocketTransport {
     fn protocol(&self, py: Python<'_>) -> Py<PyAny> {
         self.connection.borrow(py).protocol.clone_ref(py)
     }
-
-    /// Calls a protocol method that flow control needs; its exceptions go to the handler.
-    fn tell_protocol(slf: &Bound<'_, Self>, method: &str) {
-        let (py, this) = (slf.py(), slf.get());
-        let protocol = this.protocol(py);
-        let told = in_context_or_bare(py, &this.context, || protocol.call_method0(py, method).map(drop));
-        if let Err(error) = told {
-            Self::report(slf, &format!("protocol.{method}() failed"), error);
-        }
-    }
-
-    /// Some output went out: the protocol may resume, a pending close or half-close may happen.
-    fn output_shrank(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        if this.connection.borrow_mut(py).may_resume_writing() {
-            Self::tell_protocol(slf, "resume_writing");
-        }
-        let (drained, closing, write_ended) = {
-            let connection = this.connection.borrow(py);
-            (connection.output.is_empty(), connection.closing, connection.write_ended)
-        };
-        if drained && closing {
-            Self::lose(slf, None);
-        } else if drained && write_ended {
-            this.shut_down_writing(py);
-        }
-    }
-
-    fn shut_down_writing(&self, py: Python<'_>) {
-        if let Some(registration) = self.registration(py) {
-            // SAFETY: the registration keeps the descriptor open. A peer that is gone is no error here.
-            let fd = unsafe { BorrowedFd::borrow_raw(registration.get_ref().0) };
-            let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Write);
-        }
-    }
-
-    /// The peer ended its stream: the protocol decides whether the other half stays open.
-    fn end_of_file(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        this.connection.borrow_mut(py).end_of_file_received = true;
-        let protocol = this.protocol(py);
-        let keep_open = in_context(py, &this.context, || {
-            protocol.call_method0(py, "eof_received").and_then(|answer| answer.is_truthy(py))
-        });
-        match keep_open {
-            Ok(true) => {}
-            Ok(false) => Self::begin_close(slf),
-            Err(error) => Self::fatal(slf, "Fatal error: protocol.eof_received() call failed.", error),
-        }
-    }
-
-    fn io_failed(slf: &Bound<'_, Self>, message: &str, error: &std::io::Error) {
-        Self::fatal(slf, message, os_error(error));
-    }
-
-    /// Reports an error, unless it is the everyday loss of a peer, and drops the connection.
-    fn fatal(slf: &Bound<'_, Self>, message: &str, error: PyErr) {
-        let py = slf.py();
-        if super::handle::leaves_the_loop(py, &error) {
-            slf.get().state.fail(py, error);
-            return;
-        }
-        // asyncio keeps quiet about what the network does to a connection.
-        if !error.is_instance_of::<PyOSError>(py) {
-            Self::report(slf, message, error.clone_ref(py));
-        }
-        Self::force_close(slf, Some(error));
-    }
-
-    fn report(slf: &Bound<'_, Self>, message: &str, error: PyErr) {
-        let (py, this) = (slf.py(), slf.get());
-        let context = PyDict::new(py);
-        let described =
-            context.set_item("transport", slf).and_then(|()| context.set_item("protocol", this.protocol(py)));
-        this.state.handle_exception(py, message, error, described.is_ok().then_some(&context));
-    }
-
-    /// Closes once the pending output is written.
-    fn begin_close(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        let drained = {
-            let mut connection = this.connection.borrow_mut(py);
-            if connection.closing {
-                return;
-            }
-            connection.closing = true;
-            connection.output.is_empty()
-        };
-        if drained {
-            Self::lose(slf, None);
-        }
-    }
-
-    /// Closes at once; pending output is lost.
-    fn force_close(slf: &Bound<'_, Self>, error: Option<PyErr>) {
-        let (py, this) = (slf.py(), slf.get());
-        let dropped = {
-            let mut connection = this.connection.borrow_mut(py);
-            connection.closing = true;
-            std::mem::take(&mut connection.output)
-        };
-        drop(dropped);
-        Self::lose(slf, error);
-    }
-
-    /// Queues `connection_lost`, once.
-    fn lose(slf: &Bound<'_, Self>, error: Option<PyErr>) {
-        let (py, this) = (slf.py(), slf.get());
-        {
-            let mut connection = this.connection.borrow_mut(py);
-            if std::mem::replace(&mut connection.lost, true) {
-                return;
-            }
-        }
-        let reason = error.map_or_else(|| py.None(), |error| error.into_value(py).into_any());
-        let queued = slf.getattr("_call_connection_lost").and_then(|callback| {
-            this.state.call_soon_in(py, callback.unbind(), Arguments::One(reason), this.context.clone_ref(py))
-        });
-        if let Err(error) = queued {
-            this.state.handle_exception(py, "connection_lost() could not be queued", error, None);
-        }
-    }
-
-    fn after_growth(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        let pause = {
-            let mut connection = this.connection.borrow_mut(py);
-            connection.wake_task();
-            connection.must_pause_writing()
-        };
-        if pause {
-            Self::tell_protocol(slf, "pause_writing");
-        }
-    }
-
-    /// Writes `bytes`: straight to the socket while nothing is pending, else behind what is.
-    fn write_bytes(slf: &Bound<'_, Self>, bytes: &Bound<'_, PyBytes>) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        let data = bytes.as_bytes();
-        if data.is_empty() || this.is_written_off(py)? {
-            return Ok(());
-        }
-        let mut sent = 0;
-        if this.connection.borrow(py).output.is_empty()
-            && let Some(registration) = this.registration(py)
-        {
-            match send(&registration, data) {
-                Ok(count) if count == data.len() => return Ok(()),
-                Ok(count) => sent = count,
-                Err(error) => {
-                    Self::io_failed(slf, "Fatal write error on socket transport", &error);
-                    return Ok(());
-                }
-            }
-        }
-        this.connection.borrow_mut(py).output.push(bytes, sent);
-        Self::after_growth(slf);
-        Ok(())
-    }
-
-    /// Whether the connection is lost, so that what is written now goes nowhere, as in asyncio.
-    fn is_written_off(&self, py: Python<'_>) -> PyResult<bool> {
-        let writes = {
-            let mut connection = self.connection.borrow_mut(py);
-            if !connection.lost {
-                return Ok(false);
-            }
-            connection.writes_after_loss += 1;
-            connection.writes_after_loss
-        };
-        if writes >= WRITES_AFTER_LOSS_BEFORE_WARNING {
-            py.import("asyncio.log")?
-                .getattr("logger")?
-                .call_method1("warning", ("socket.send() raised exception.",))?;
-        }
-        Ok(true)
-    }
-}
-
-/// Flow-control callbacks come from `write()` too, where the context is often entered already.
-fn in_context_or_bare<T>(py: Python<'_>, context: &Py<PyAny>, work: impl Fn() -> PyResult<T>) -> PyResult<T> {
-    // SAFETY: the GIL is held and the context is a live object.
-    if unsafe { pyo3::ffi::PyContext_Enter(context.as_ptr()) } < 0 {
-        drop(PyErr::take(py));
-        return work();
-    }
-    let result = work();
-    // SAFETY: as above; it was entered by this function.
-    if unsafe { pyo3::ffi::PyContext_Exit(context.as_ptr()) } < 0 {
-        return Err(PyErr::fetch(py));
-    }
-    result
-}
-
-/// Tells the server that one of its connections is gone.
-fn detach(transport: &Bound<'_, SocketTransport>, server: &Py<PyAny>) -> PyResult<()> {
-    let py = transport.py();
-    if py.version_info() >= (3, 13) {
-        server.call_method1(py, "_detach", (transport,))?;
-    } else {
-        server.call_method0(py, "_detach")?;
-    }
-    Ok(())
-}
-
-/// Accepts what asyncio accepts; mutable buffers are copied, as the caller may change them.
-fn as_bytes<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-    if let Ok(bytes) = data.cast::<PyBytes>() {
-        return Ok(bytes.clone());
-    }
-    if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() {
-        return Ok(data.py().get_type::<PyBytes>().call1((data,))?.cast_into::<PyBytes>()?);
-    }
-    Err(PyTypeError::new_err(format!(
-        "data argument must be a bytes-like object, not {:?}",
-        data.get_type().name()?.to_string()
-    )))
 }
 
 #[pymethods]
@@ -303,17 +88,26 @@ impl SocketTransport {
     ) -> PyResult<Self> {
         let state = python_loop.get().state.clone();
         let fd: RawFd = socket.call_method0(py, "fileno")?.extract(py)?;
-        if let Ok(references) = socket.getattr(py, "_io_refs") {
+        let references = socket.getattr(py, "_io_refs").ok();
+        if let Some(references) = &references {
             // Keeps the descriptor open until the transport is done with it (see `SocketFd`).
             socket.setattr(py, "_io_refs", references.bind(py).add(1)?)?;
         }
-        let registration = register(py, &state, fd)?;
+        let registration = match (register(py, &state, fd), references) {
+            (Err(error), Some(references)) => {
+                socket.setattr(py, "_io_refs", references)?;
+                return Err(error);
+            }
+            (registration, _) => registration?,
+        };
+        let family: i32 = socket.getattr(py, "family")?.extract(py)?;
+        let is_unix = family == i32::from(rustix::net::AddressFamily::UNIX.as_raw());
         Ok(Self {
             python_loop: python_loop.clone().into_any().unbind(),
             state,
             context: current_context(py)?,
             extra,
-            connection: GilCell::new(Connection::new(registration, socket, server, protocol)),
+            connection: GilCell::new(Connection::new(registration, socket, server, protocol, is_unix)),
         })
     }
 
@@ -321,14 +115,21 @@ impl SocketTransport {
     fn _start(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
         this.connection.borrow_mut(py).started = true;
-        this.state.spawn(py, SocketTask(slf.clone().unbind()));
+        let driven = this.state.keep_driven(py, slf.clone().unbind());
+        this.state.spawn(py, SocketTask(driven));
     }
 
     /// Writes bytes; what the socket does not take at once is buffered (asyncio.WriteTransport).
     fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let bytes = as_bytes(data)?;
-        if slf.get().connection.borrow(slf.py()).write_ended {
-            return Err(PyRuntimeError::new_err("Cannot call write() after write_eof()"));
+        {
+            let connection = slf.get().connection.borrow(slf.py());
+            if connection.write_ended {
+                return Err(PyRuntimeError::new_err("Cannot call write() after write_eof()"));
+            }
+            if connection.when_written.is_some() {
+                return Err(PyRuntimeError::new_err("unable to write; sendfile is in progress"));
+            }
         }
         Self::write_bytes(slf, &bytes)
     }
@@ -482,6 +283,10 @@ impl SocketTransport {
         if let Some(server) = server {
             detach(slf, &server)?;
         }
+        let waiter = this.connection.borrow_mut(py).when_written.take();
+        if let Some(waiter) = waiter {
+            waiter.fail(py, PyConnectionError::new_err("Connection is closed by peer"))?;
+        }
         this.set_protocol(py, py.None());
         told.map(drop)
     }
@@ -503,10 +308,40 @@ impl SocketTransport {
         true
     }
 
-    /// `loop.sendfile` reads the file and writes it here.
+    /// `loop.sendfile` lets the kernel copy the file, as the standard library does it: it waits until
+    /// what was written before is gone, and takes the socket for as long as it copies.
     #[classattr]
     fn _sendfile_compatible(py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Ok(py.import("asyncio.constants")?.getattr("_SendfileMode")?.getattr("FALLBACK")?.unbind())
+        Ok(py.import("asyncio.constants")?.getattr("_SendfileMode")?.getattr("TRY_NATIVE")?.unbind())
+    }
+
+    /// A future that is done once all output is written; until it is reset, nothing may be written.
+    fn _make_empty_waiter(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        if this.connection.borrow(py).when_written.is_some() {
+            return Err(PyRuntimeError::new_err("Empty waiter is already set"));
+        }
+        let promise = Promise::new(this.python_loop.bind(py).cast()?)?;
+        let awaitable = promise.awaitable(py);
+        this.connection.borrow_mut(py).when_written = Some(promise);
+        this.tell_if_written(py);
+        Ok(awaitable)
+    }
+
+    fn _reset_empty_waiter(&self, py: Python<'_>) {
+        let waiter = self.connection.borrow_mut(py).when_written.take();
+        drop(waiter);
+    }
+
+    #[getter]
+    fn _sock(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.connection.borrow(py).socket.as_ref().map(|socket| socket.clone_ref(py))
+    }
+
+    /// The descriptor's number; -1 once the connection is lost.
+    #[getter]
+    fn _sock_fd(&self, py: Python<'_>) -> RawFd {
+        self.connection.borrow(py).registration.as_ref().map_or(-1, |registration| registration.get_ref().0)
     }
 
     /// Whether the protocol was told to stop writing; the stdlib's fallback for `sendfile` asks.

@@ -6,6 +6,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::event_loop::calls;
 use crate::imports::Imports;
 
 /// How a protocol takes its data.
@@ -81,8 +82,10 @@ pub enum Delivery {
 impl Delivery {
     pub fn call(self, py: Python<'_>) -> PyResult<()> {
         match self {
-            Self::Bytes(data_received, bytes) => data_received.call1(py, (bytes,)),
-            Self::Count(buffer_updated, count) => buffer_updated.call1(py, (count,)),
+            Self::Bytes(data_received, bytes) => calls::call(py, &data_received, &[bytes.as_any()]),
+            Self::Count(buffer_updated, count) => {
+                calls::call(py, &buffer_updated, &[count.into_pyobject(py)?.as_any().as_unbound()])
+            }
         }
         .map(drop)
     }

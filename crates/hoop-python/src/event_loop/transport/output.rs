@@ -1,0 +1,152 @@
+//! What a transport writes, and how it holds back a protocol that writes too much.
+
+use std::os::fd::BorrowedFd;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
+
+use super::SocketTransport;
+use super::io::send;
+
+/// asyncio warns when a program keeps writing to a connection that is gone.
+const WRITES_AFTER_LOSS_BEFORE_WARNING: u32 = 5;
+
+impl SocketTransport {
+    /// Calls a protocol method that flow control needs; its exceptions go to the handler.
+    pub(super) fn tell_protocol(slf: &Bound<'_, Self>, method: &str) {
+        let (py, this) = (slf.py(), slf.get());
+        let protocol = this.protocol(py);
+        let told = in_context_or_bare(py, &this.context, || protocol.call_method0(py, method).map(drop));
+        if let Err(error) = told {
+            Self::report(slf, &format!("protocol.{method}() failed"), error);
+        }
+    }
+
+    /// Some output went out: the protocol may resume, a pending close or half-close may happen.
+    pub(super) fn output_shrank(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        if this.connection.borrow_mut(py).may_resume_writing() {
+            Self::tell_protocol(slf, "resume_writing");
+        }
+        let (drained, closing, write_ended) = {
+            let connection = this.connection.borrow(py);
+            (connection.output.is_empty(), connection.closing, connection.write_ended)
+        };
+        if drained {
+            this.tell_if_written(py);
+        }
+        if drained && closing {
+            Self::lose(slf, None);
+        } else if drained && write_ended {
+            this.shut_down_writing(py);
+        }
+    }
+
+    /// Tells whoever waits to send a file that the way is free.
+    pub(super) fn tell_if_written(&self, py: Python<'_>) {
+        let waiter = {
+            let connection = self.connection.borrow(py);
+            connection
+                .when_written
+                .as_ref()
+                .filter(|_| connection.output.is_empty())
+                .map(|it| it.clone_ref(py))
+        };
+        if let Some(Err(error)) = waiter.map(|waiter| waiter.settle(py, py.None())) {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    pub(super) fn shut_down_writing(&self, py: Python<'_>) {
+        if let Some(registration) = self.registration(py) {
+            // SAFETY: the registration keeps the descriptor open. A peer that is gone is no error here.
+            let fd = unsafe { BorrowedFd::borrow_raw(registration.get_ref().0) };
+            let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Write);
+        }
+    }
+
+    pub(super) fn after_growth(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        let pause = {
+            let mut connection = this.connection.borrow_mut(py);
+            connection.wake_task();
+            connection.must_pause_writing()
+        };
+        if pause {
+            Self::tell_protocol(slf, "pause_writing");
+        }
+    }
+
+    /// Writes `bytes`: straight to the socket while nothing is pending, else behind what is.
+    pub(super) fn write_bytes(slf: &Bound<'_, Self>, bytes: &Bound<'_, PyBytes>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let data = bytes.as_bytes();
+        if data.is_empty() || this.is_written_off(py)? {
+            return Ok(());
+        }
+        let mut sent = 0;
+        if this.connection.borrow(py).output.is_empty()
+            && let Some(registration) = this.registration(py)
+        {
+            match send(&registration, data) {
+                Ok(count) if count == data.len() => return Ok(()),
+                Ok(count) => sent = count,
+                Err(error) => {
+                    Self::io_failed(slf, "Fatal write error on socket transport", &error);
+                    return Ok(());
+                }
+            }
+        }
+        this.connection.borrow_mut(py).output.push(bytes, sent);
+        Self::after_growth(slf);
+        Ok(())
+    }
+
+    /// Whether the connection is lost, so that what is written now goes nowhere, as in asyncio.
+    pub(super) fn is_written_off(&self, py: Python<'_>) -> PyResult<bool> {
+        let writes = {
+            let mut connection = self.connection.borrow_mut(py);
+            if !connection.lost {
+                return Ok(false);
+            }
+            connection.writes_after_loss += 1;
+            connection.writes_after_loss
+        };
+        if writes >= WRITES_AFTER_LOSS_BEFORE_WARNING {
+            py.import("asyncio.log")?
+                .getattr("logger")?
+                .call_method1("warning", ("socket.send() raised exception.",))?;
+        }
+        Ok(true)
+    }
+}
+
+/// Flow-control callbacks come from `write()` too, where the context is often entered already.
+fn in_context_or_bare<T>(py: Python<'_>, context: &Py<PyAny>, work: impl Fn() -> PyResult<T>) -> PyResult<T> {
+    // SAFETY: the GIL is held and the context is a live object.
+    if unsafe { pyo3::ffi::PyContext_Enter(context.as_ptr()) } < 0 {
+        drop(PyErr::take(py));
+        return work();
+    }
+    let result = work();
+    // SAFETY: as above; it was entered by this function.
+    if unsafe { pyo3::ffi::PyContext_Exit(context.as_ptr()) } < 0 {
+        return Err(PyErr::fetch(py));
+    }
+    result
+}
+
+/// Accepts what asyncio accepts; mutable buffers are copied, as the caller may change them.
+pub(super) fn as_bytes<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    if let Ok(bytes) = data.cast::<PyBytes>() {
+        return Ok(bytes.clone());
+    }
+    if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() {
+        return Ok(data.py().get_type::<PyBytes>().call1((data,))?.cast_into::<PyBytes>()?);
+    }
+    Err(PyTypeError::new_err(format!(
+        "data argument must be a bytes-like object, not {:?}",
+        data.get_type().name()?.to_string()
+    )))
+}
