@@ -71,7 +71,8 @@ def _run(loop: EventLoop, handle: asyncio.Handle) -> None:
     took = loop.time() - begun
     if took >= loop.slow_callback_duration:
         described = base_events._format_handle(handle)  # type: ignore[attr-defined]
-        base_events.logger.warning("Executing %s took %.3f seconds", described, took)
+        logger = base_events.logger  # type: ignore[attr-defined]
+        logger.warning("Executing %s took %.3f seconds", described, took)
     # An exception of the callback keeps this frame, which would keep the handle, which keeps the
     # callback: a cycle, and nobody would hear of the exception before the collector runs.
     del handle

@@ -5,7 +5,7 @@ from __future__ import annotations
 from parked_programs import StartProgram, finish
 
 
-def test_a_busy_loop_in_a_daemon_thread_does_not_disturb_the_end(start_program: StartProgram) -> None:
+def test_a_busy_loop_in_a_daemon_thread_ends_quietly(start_program: StartProgram) -> None:
     # The thread comes back for the GIL when the interpreter is being taken apart already.
     process = start_program("""
         import threading

@@ -1,4 +1,4 @@
-"""Bodies that nobody waits for any more: after HEAD, after the answer, after the client has left."""
+"""Bodies that nobody waits for: after HEAD, after the answer, after the client has left."""
 
 from __future__ import annotations
 
