@@ -222,7 +222,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
 
 
 class _Watched:
-    """What the standard library's transports ask of the loop's selector when they show themselves."""
+    """What the standard library's transports ask of the selector when they show themselves."""
 
     def __init__(self, loop: EventLoop) -> None:
         # Weak, so that a loop is freed when its last user lets go of it.
