@@ -9,6 +9,7 @@
 
 mod body;
 mod error;
+mod give_way;
 mod listener;
 mod readiness;
 mod request_check;
@@ -19,6 +20,7 @@ mod wire;
 
 pub use body::{BodyAborted, BodySender, ResponseBody};
 pub use error::ListenError;
+pub use give_way::give_way;
 pub use hyper::Error as BodyError;
 pub use hyper::body::Incoming;
 pub use listener::{Address, Connected, Listener};

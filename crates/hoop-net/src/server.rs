@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::body::ResponseBody;
+use crate::give_way::give_way;
 use crate::listener::{Address, Connected, Listener};
 use crate::request_check::{Refusal, check_request};
 use crate::shutdown::{OpenConnection, Phase, Shutdown};
@@ -24,6 +25,9 @@ use crate::wire::{PeerSends, Wire};
 
 /// How long the accept loop rests when the system has no descriptor or memory left.
 const REST_WHEN_EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// Connections accepted before those that are open get their turn.
+const ACCEPTED_AT_ONCE: u32 = 64;
 
 /// Where the engine's tasks run. They are not `Send`: one thread drives them all.
 pub trait Executor: Clone + 'static {
@@ -67,7 +71,13 @@ pub async fn serve<A: Application, E: Executor>(
     executor: E,
     shutdown: Shutdown,
 ) {
+    let mut accepted_at_once = 0;
     loop {
+        accepted_at_once += 1;
+        if accepted_at_once == ACCEPTED_AT_ONCE {
+            accepted_at_once = 0;
+            give_way().await;
+        }
         let accepted = tokio::select! {
             biased;
             () = shutdown.begun() => return,

@@ -19,6 +19,8 @@ pub struct Imports {
     pub debug_handle: Py<PyAny>,
     pub debug_timer_handle: Py<PyAny>,
     pub transport_socket: Py<PyAny>,
+    /// A Python function that does nothing; calling it lets other threads have the GIL.
+    pub share_gil: Py<PyAny>,
     pub client_disconnected: Py<PyAny>,
     pub listen_error: Py<PyAny>,
     /// `{"eager_start": True}` where tasks can start eagerly (Python 3.12), else empty.
@@ -60,6 +62,7 @@ impl Imports {
             debug_handle: debug.getattr("debug_handle")?.unbind(),
             debug_timer_handle: debug.getattr("debug_timer_handle")?.unbind(),
             transport_socket: py.import("asyncio.trsock")?.getattr("TransportSocket")?.unbind(),
+            share_gil: py.eval(c"lambda: None", None, None)?.unbind(),
             client_disconnected: errors.getattr("ClientDisconnected")?.unbind(),
             listen_error: errors.getattr("ListenError")?.unbind(),
             eager_start: eager_start.unbind(),

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use hoop_asgi::{BodyStep, ResponseState};
-use hoop_net::{BodyError, BodySender, Incoming, ResponseBody};
+use hoop_net::{BodyError, BodySender, Incoming, ResponseBody, give_way};
 use http::header::HeaderMap;
 use http::{Method, Request, Response, StatusCode};
 use pyo3::exceptions::PyValueError;
@@ -261,7 +261,7 @@ impl Conversation for Exchange {
             if stream.is_reader_gone() {
                 // Nothing holds back a body that goes nowhere, so the others are given their turn.
                 self.server.spawn(py, async move {
-                    tokio::task::yield_now().await;
+                    give_way().await;
                     Python::attach(|py| exchange.senders.wake(py));
                 });
             } else if stream.buffered() > STREAM_AHEAD {

@@ -6,14 +6,15 @@ use std::sync::{Arc, Weak};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 use tokio::task::AbortHandle;
 
 use super::conversation::{Conversation, ReceiveFunction, SendFunction};
 use super::scope::ScopeTemplates;
 use super::session::Session;
 use crate::event_loop::LoopCore;
-use crate::event_loop::handle::leaves_the_loop;
+use crate::event_loop::calls;
+use crate::event_loop::handle::{current_context, in_context, leaves_the_loop};
 use crate::gil_cell::GilCell;
 use crate::imports::Imports;
 
@@ -26,6 +27,8 @@ pub struct ServerState {
     pub access_log: bool,
     pub scopes: ScopeTemplates,
     task_keywords: Py<PyDict>,
+    /// Of whoever made the server; each call of the application gets a copy.
+    context: Py<PyAny>,
     /// Application tasks that wait, by address: held so that none vanishes, and for the shutdown.
     tasks: GilCell<HashMap<usize, Py<PyAny>>>,
     /// WebSockets, to tell them of the shutdown.
@@ -56,6 +59,7 @@ impl ServerState {
             access_log,
             scopes,
             task_keywords: task_keywords.unbind(),
+            context: current_context(python_loop.py())?,
             tasks: GilCell::default(),
             sessions: GilCell::default(),
             stopping: GilCell::new(false),
@@ -92,8 +96,14 @@ impl ServerState {
     ) -> PyResult<Py<PyAny>> {
         let receive = Py::new(py, ReceiveFunction(conversation.clone()))?;
         let send = Py::new(py, SendFunction(conversation))?;
-        let coroutine = self.application.call1(py, (scope, receive, send))?;
-        Imports::get(py)?.asyncio_task.call(py, (coroutine,), Some(self.task_keywords.bind(py)))
+        let arguments = [scope.as_any().as_unbound(), receive.as_any(), send.as_any()];
+        let keywords = self.task_keywords.bind(py);
+        let context = copy_of(py, &self.context)?;
+        let coroutine =
+            in_context(py, &context, || calls::call(py, &self.application, &arguments))?.into_bound(py);
+        // The task takes its own reference on the context before it runs anything.
+        keywords.set_item(intern!(py, "context"), context)?;
+        calls::call_with(py, &Imports::get(py)?.asyncio_task, &PyTuple::new(py, [coroutine])?, Some(keywords))
     }
 
     fn watch(self: &Arc<Self>, py: Python<'_>, task: Py<PyAny>, ending: Arc<dyn Ending>) {
@@ -160,11 +170,24 @@ impl ServerState {
     }
 
     /// Tells the journal something; a journal that fails is told to Python's last resort.
-    pub fn tell<'py>(&self, py: Python<'py>, method: &str, arguments: impl pyo3::call::PyCallArgs<'py>) {
-        if let Err(error) = self.journal.call_method1(py, method, arguments) {
+    pub fn tell<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+    ) {
+        let told = arguments
+            .into_pyobject(py)
+            .and_then(|arguments| calls::call_with(py, &self.journal.getattr(py, method)?, &arguments, None));
+        if let Err(error) = told {
             error.write_unraisable(py, Some(self.journal.bind(py)));
         }
     }
+}
+
+fn copy_of(py: Python<'_>, context: &Py<PyAny>) -> PyResult<Py<PyAny>> {
+    // SAFETY: the GIL is held and `context` is a live object; a wrong type is an error, not a crash.
+    Ok(unsafe { Bound::from_owned_ptr_or_err(py, pyo3::ffi::PyContext_Copy(context.as_ptr())) }?.unbind())
 }
 
 /// The exception a finished task ended with; asking counts as retrieving it.

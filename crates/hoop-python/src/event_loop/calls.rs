@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
 
 /// More positional arguments than this go in a tuple.
-const MOST_ARGUMENTS: usize = 2;
+const MOST_ARGUMENTS: usize = 3;
 
 unsafe extern "C-unwind" {
     fn PyObject_Vectorcall(
@@ -40,7 +40,7 @@ impl Drop for StopIfUnwound {
     }
 }
 
-/// Calls `callable` with up to two arguments.
+/// Calls `callable` with up to three arguments.
 #[inline]
 pub fn call(py: Python<'_>, callable: &Py<PyAny>, arguments: &[&Py<PyAny>]) -> PyResult<Py<PyAny>> {
     let mut pointers = [std::ptr::null_mut(); MOST_ARGUMENTS];
@@ -58,14 +58,30 @@ pub fn call(py: Python<'_>, callable: &Py<PyAny>, arguments: &[&Py<PyAny>]) -> P
     owned(py, result)
 }
 
-/// Calls `callable` with the arguments in a tuple.
-pub fn call_with_tuple(py: Python<'_>, callable: &Py<PyAny>, arguments: &Py<PyTuple>) -> PyResult<Py<PyAny>> {
+/// Calls `callable` with the arguments in a tuple, and perhaps with keywords.
+pub fn call_with(
+    py: Python<'_>,
+    callable: &Py<PyAny>,
+    arguments: &Bound<'_, PyTuple>,
+    keywords: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Py<PyAny>> {
+    let keywords = keywords.map_or(std::ptr::null_mut(), |keywords| keywords.as_ptr());
     let guard = StopIfUnwound;
     // SAFETY: rules 1 and 2.
     let result =
-        unsafe { PyObject_Call(callable.as_ptr().cast(), arguments.as_ptr().cast(), std::ptr::null_mut()) };
+        unsafe { PyObject_Call(callable.as_ptr().cast(), arguments.as_ptr().cast(), keywords.cast()) };
     std::mem::forget(guard);
     owned(py, result)
+}
+
+/// Calls a method with up to three arguments.
+pub fn call_method(
+    py: Python<'_>,
+    object: &Py<PyAny>,
+    name: &str,
+    arguments: &[&Py<PyAny>],
+) -> PyResult<Py<PyAny>> {
+    call(py, &object.getattr(py, name)?, arguments)
 }
 
 fn owned(py: Python<'_>, result: *mut c_void) -> PyResult<Py<PyAny>> {

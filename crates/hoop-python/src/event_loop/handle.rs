@@ -58,7 +58,7 @@ impl Call {
             match &self.arguments {
                 Arguments::None => calls::call(py, &self.callback, &[]),
                 Arguments::One(only) => calls::call(py, &self.callback, &[only]),
-                Arguments::Many(all) => calls::call_with_tuple(py, &self.callback, all),
+                Arguments::Many(all) => calls::call_with(py, &self.callback, all.bind(py), None),
             }
             .map(drop)
         })

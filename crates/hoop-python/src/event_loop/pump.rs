@@ -9,8 +9,10 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use tokio::time::{Instant, Sleep};
 
+use super::calls;
 use super::handle::Handle;
 use super::state::LoopState;
+use crate::imports::Imports;
 
 /// Callbacks run before I/O gets its chance again: each look at the poller costs a system call.
 const CALLBACKS_BETWEEN_POLLS: usize = 256;
@@ -103,7 +105,7 @@ impl Pump {
         };
         if self.armed != Some(deadline) {
             let seconds = (deadline - LoopState::time()).clamp(0.0, LONGEST_SLEEP_SECONDS);
-            // `clamp` lets a NaN through, and such a timer never fires.
+            // `clamp` lets a NaN through. Such a timer is looked at when another one is due.
             let seconds = if seconds.is_nan() { LONGEST_SLEEP_SECONDS } else { seconds };
             self.sleep.as_mut().reset(Instant::now() + Duration::from_secs_f64(seconds));
             self.armed = Some(deadline);
@@ -116,11 +118,18 @@ impl Pump {
     }
 
     /// Lets other Python threads run if this one has kept the GIL for long.
+    ///
+    /// Python code hands it over where it is asked to, callbacks in C do not look. So a Python
+    /// function is called: to give the GIL up here and take it back at once would only make whoever
+    /// waits for it begin its waiting anew.
     fn share_gil(&mut self, py: Python<'_>) {
         let now = LoopState::time();
         if now - self.gil_held_since >= GIL_SWITCH_SECONDS {
-            py.detach(|| ());
-            self.gil_held_since = LoopState::time();
+            self.gil_held_since = now;
+            let shared = Imports::get(py).and_then(|imports| calls::call(py, &imports.share_gil, &[]));
+            if let Err(interrupt) = shared {
+                self.state.fail(py, interrupt);
+            }
         }
     }
 }

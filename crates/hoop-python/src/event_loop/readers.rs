@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::task::Poll;
 
-use hoop_net::{LevelPoller, Readiness};
+use hoop_net::{LevelPoller, Readiness, give_way};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
@@ -146,7 +146,7 @@ impl Readers {
             if queued {
                 end_of_turn(state).await;
             } else {
-                tokio::task::yield_now().await;
+                give_way().await;
             }
         }
     }

@@ -17,9 +17,6 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 thread_local! {
     static PARKED_THREAD_STATE: Cell<*mut ffi::PyThreadState> = const { Cell::new(std::ptr::null_mut()) };
-}
-
-thread_local! {
     /// The process in which this thread drives a runtime; 0 while it drives none.
     static DRIVEN_IN: Cell<u32> = const { Cell::new(0) };
 }
@@ -78,5 +75,7 @@ impl<F: Future<Output = ()>> Future for OnLoopThread<F> {
 
 /// Spawns a task on a loop's runtime; it runs when the loop does. The caller holds the GIL.
 pub fn spawn(handle: &Handle, future: impl Future<Output = ()> + 'static) -> tokio::task::JoinHandle<()> {
-    handle.spawn(OnLoopThread(future))
+    // Unconstrained: what tokio holds back for fairness it forgets when the loop stops, and the task
+    // would sleep for ever. Our tasks and hyper's bound by themselves what they do at once.
+    handle.spawn(tokio::task::unconstrained(OnLoopThread(future)))
 }

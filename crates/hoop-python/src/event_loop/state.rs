@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rustix::time::{ClockId, clock_gettime};
 
+use super::calls;
 use super::handle::{Arguments, Call, Handle, QueuedTimer, TimerHandle, leaves_the_loop};
 use super::runtime;
 use super::transport::SocketTransport;
@@ -282,7 +283,8 @@ impl LoopState {
         if let Some(context) = context {
             details.update(context.as_mapping())?;
         }
-        python_loop.call_method1(py, "call_exception_handler", (details,)).map(drop)
+        calls::call_method(py, &python_loop, "call_exception_handler", &[details.as_any().as_unbound()])
+            .map(drop)
     }
 
     /// Like [`Self::report_exception`], for callers outside the pump: a fatal one stops the loop.

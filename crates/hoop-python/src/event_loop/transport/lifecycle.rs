@@ -6,6 +6,7 @@ use pyo3::types::PyDict;
 
 use super::SocketTransport;
 use crate::errors::os_error;
+use crate::event_loop::calls;
 use crate::event_loop::handle::{Arguments, in_context, leaves_the_loop};
 
 impl SocketTransport {
@@ -15,7 +16,7 @@ impl SocketTransport {
         this.connection.borrow_mut(py).end_of_file_received = true;
         let protocol = this.protocol(py);
         let keep_open = in_context(py, &this.context, || {
-            protocol.call_method0(py, "eof_received").and_then(|answer| answer.is_truthy(py))
+            calls::call_method(py, &protocol, "eof_received", &[]).and_then(|answer| answer.is_truthy(py))
         });
         match keep_open {
             Ok(true) => {}

@@ -23,6 +23,7 @@ use self::lifecycle::detach;
 use self::output::as_bytes;
 use self::receiver::Receiver;
 use super::LoopCore;
+use super::calls;
 use super::handle::current_context;
 use super::promise::Promise;
 use super::state::LoopState;
@@ -270,7 +271,7 @@ impl SocketTransport {
             )
         };
         let protocol = this.protocol(py);
-        let told = protocol.call_method1(py, "connection_lost", (reason,));
+        let told = calls::call_method(py, &protocol, "connection_lost", &[&reason]);
         // The reactor must forget the descriptor before its number can be given out again.
         drop(registration);
         drop(receiver);

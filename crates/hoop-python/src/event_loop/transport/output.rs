@@ -8,6 +8,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 use super::SocketTransport;
 use super::io::send;
+use crate::event_loop::calls;
 
 /// asyncio warns when a program keeps writing to a connection that is gone.
 const WRITES_AFTER_LOSS_BEFORE_WARNING: u32 = 5;
@@ -17,7 +18,9 @@ impl SocketTransport {
     pub(super) fn tell_protocol(slf: &Bound<'_, Self>, method: &str) {
         let (py, this) = (slf.py(), slf.get());
         let protocol = this.protocol(py);
-        let told = in_context_or_bare(py, &this.context, || protocol.call_method0(py, method).map(drop));
+        let told = in_context_or_bare(py, &this.context, || {
+            calls::call_method(py, &protocol, method, &[]).map(drop)
+        });
         if let Err(error) = told {
             Self::report(slf, &format!("protocol.{method}() failed"), error);
         }

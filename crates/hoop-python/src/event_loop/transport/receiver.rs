@@ -62,7 +62,7 @@ impl Receiver {
 
 /// Memory lent by `get_buffer()`, held until the read is done.
 pub fn lend(py: Python<'_>, get_buffer: &Py<PyAny>) -> PyResult<PyBuffer<u8>> {
-    let lent = get_buffer.call1(py, (-1,))?;
+    let lent = calls::call(py, get_buffer, &[(-1i32).into_pyobject(py)?.as_any().as_unbound()])?;
     let memory = PyBuffer::<u8>::get(lent.bind(py))?;
     if memory.len_bytes() == 0 {
         return Err(PyRuntimeError::new_err("get_buffer() returned an empty buffer"));
