@@ -11,12 +11,9 @@ import threading
 import weakref
 from asyncio import events, futures, sslproto
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 from hoopsnake._native import LoopCore, SocketTransport
-
-if TYPE_CHECKING:
-    from _typeshed import FileDescriptorLike
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -228,7 +225,7 @@ class _Watched:
         # Weak, so that a loop is freed when its last user lets go of it.
         self._loop = weakref.ref(loop)
 
-    def get_key(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
         """Tell what a descriptor is watched for; KeyError if for nothing."""
         loop = self._loop()
         readable, writable = (False, False) if loop is None else loop._is_watched(fileobj)

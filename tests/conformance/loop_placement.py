@@ -25,6 +25,7 @@ def run_tests_on(loop: str) -> None:
         asyncio.DefaultEventLoopPolicy._loop_factory = loop_class
     replace_mocks_of_loops(asyncio.SelectorEventLoop)
     replace_mocks_of_runners(asyncio.SelectorEventLoop)
+    replace_mocks_of_coroutine_tests(asyncio.SelectorEventLoop)
 
 
 def accepting_a_selector(loop_class: Any) -> Any:
@@ -75,3 +76,15 @@ def replace_mocks_of_runners(loop_class: Any) -> None:
         return made
 
     importlib.import_module("test.test_asyncio.test_runners").BaseTest.new_loop = new_loop
+
+
+def replace_mocks_of_coroutine_tests(loop_class: Any) -> None:
+    """Let tests of `async with` and the like run on the loop under test instead of a mocked one."""
+    case = importlib.import_module("test.test_asyncio.test_pep492").BaseTest
+
+    def set_up(self: Any) -> None:
+        super(case, self).setUp()
+        self.loop = loop_class()
+        self.set_event_loop(self.loop)
+
+    case.setUp = set_up
