@@ -5,28 +5,38 @@
 //! abort the process. So a thread that is unwound here stops here, as one does in 3.14 (gh-87135).
 //!
 //! Rules for the unsafe code:
-//! 1. The functions are CPython's own, declared as in its headers, but as allowed to unwind.
+//! 1. The functions are CPython's own, with the signatures of its headers, but allowed to unwind.
 //! 2. The caller holds the GIL; arguments are live references for the length of the call.
 //! 3. What is returned is a new reference, or null with an exception set.
 
-use std::os::raw::c_void;
+use std::hint::black_box;
 use std::time::Duration;
 
-use pyo3::ffi::PyObject;
+use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 /// More positional arguments than this go in a tuple.
 const MOST_ARGUMENTS: usize = 3;
 
-unsafe extern "C-unwind" {
-    fn PyObject_Vectorcall(
-        callable: *mut c_void,
-        arguments: *const *mut c_void,
-        count: usize,
-        keyword_names: *mut c_void,
-    ) -> *mut c_void;
-    fn PyObject_Call(callable: *mut c_void, arguments: *mut c_void, keywords: *mut c_void) -> *mut c_void;
+type Vectorcall =
+    unsafe extern "C-unwind" fn(*mut PyObject, *const *mut PyObject, usize, *mut PyObject) -> *mut PyObject;
+type CallWithTuple =
+    unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject;
+
+/// `PyObject_Vectorcall` as a function that may unwind. pyo3 declares it as one that does not, and
+/// the linker's optimiser believes the stricter of two declarations; it cannot see through this.
+#[inline]
+fn vectorcall() -> Vectorcall {
+    // SAFETY: rule 1: the same signature but for the ABI's promise about unwinding.
+    unsafe { std::mem::transmute(black_box(ffi::PyObject_Vectorcall as *const ())) }
+}
+
+/// `PyObject_Call` likewise.
+#[inline]
+fn call_with_tuple() -> CallWithTuple {
+    // SAFETY: as above.
+    unsafe { std::mem::transmute(black_box(ffi::PyObject_Call as *const ())) }
 }
 
 /// Stops a thread for good when it is unwound by something other than a return.
@@ -46,13 +56,13 @@ pub fn call(py: Python<'_>, callable: &Py<PyAny>, arguments: &[&Py<PyAny>]) -> P
     let mut pointers = [std::ptr::null_mut(); MOST_ARGUMENTS];
     debug_assert!(arguments.len() <= MOST_ARGUMENTS, "more arguments go in a tuple");
     for (pointer, argument) in pointers.iter_mut().zip(arguments) {
-        *pointer = argument.as_ptr().cast();
+        *pointer = argument.as_ptr();
     }
     let guard = StopIfUnwound;
     // SAFETY: rules 1 and 2; `count` is at most the length of `pointers`.
     let result = unsafe {
         let count = arguments.len().min(MOST_ARGUMENTS);
-        PyObject_Vectorcall(callable.as_ptr().cast(), pointers.as_ptr(), count, std::ptr::null_mut())
+        vectorcall()(callable.as_ptr(), pointers.as_ptr(), count, std::ptr::null_mut())
     };
     std::mem::forget(guard);
     owned(py, result)
@@ -68,8 +78,7 @@ pub fn call_with(
     let keywords = keywords.map_or(std::ptr::null_mut(), |keywords| keywords.as_ptr());
     let guard = StopIfUnwound;
     // SAFETY: rules 1 and 2.
-    let result =
-        unsafe { PyObject_Call(callable.as_ptr().cast(), arguments.as_ptr().cast(), keywords.cast()) };
+    let result = unsafe { call_with_tuple()(callable.as_ptr(), arguments.as_ptr(), keywords) };
     std::mem::forget(guard);
     owned(py, result)
 }
@@ -84,7 +93,7 @@ pub fn call_method(
     call(py, &object.getattr(py, name)?, arguments)
 }
 
-fn owned(py: Python<'_>, result: *mut c_void) -> PyResult<Py<PyAny>> {
+fn owned(py: Python<'_>, result: *mut PyObject) -> PyResult<Py<PyAny>> {
     // SAFETY: rule 3.
-    unsafe { Bound::from_owned_ptr_or_err(py, result.cast::<PyObject>()) }.map(Bound::unbind)
+    unsafe { Bound::from_owned_ptr_or_err(py, result) }.map(Bound::unbind)
 }
