@@ -15,5 +15,6 @@ mod scope;
 mod server;
 mod server_state;
 mod session;
+mod session_events;
 
 pub use server::Server;

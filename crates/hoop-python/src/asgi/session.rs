@@ -10,9 +10,8 @@ use hoop_asgi::{CloseStep, SessionState};
 use hoop_net::{Message, OpenConnection, PendingWebSocket, ResponseBody, WebSocket, WebSocketHandshake};
 use http::{Response, StatusCode};
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyDict;
 
 use super::conversation::{Conversation, Step};
 use super::message;
@@ -20,6 +19,7 @@ use super::reply::{Answer, Replies, Reply, plain};
 use super::request_line::RequestLine;
 use super::scope::Ends;
 use super::server_state::{Ending, ServerState};
+use super::session_events::{disconnected, event, received};
 use crate::errors::client_disconnected;
 use crate::event_loop::promise::Waiters;
 use crate::gil_cell::GilCell;
@@ -412,34 +412,4 @@ fn size(message: &Message) -> usize {
         Message::Close { reason, .. } => reason.len(),
     };
     payload + size_of::<Message>()
-}
-
-fn event<'py>(
-    py: Python<'py>,
-    kind: &str,
-    fill: impl FnOnce(&Bound<'py, PyDict>) -> PyResult<()>,
-) -> PyResult<Step> {
-    let event = PyDict::new(py);
-    event.set_item(intern!(py, "type"), kind)?;
-    fill(&event)?;
-    Ok(Step::Done(event.into_any().unbind()))
-}
-
-fn received(py: Python<'_>, message: Message) -> PyResult<Step> {
-    match message {
-        Message::Text(text) => {
-            event(py, "websocket.receive", |event| event.set_item(intern!(py, "text"), text))
-        }
-        Message::Binary(bytes) => event(py, "websocket.receive", |event| {
-            event.set_item(intern!(py, "bytes"), PyBytes::new(py, &bytes))
-        }),
-        Message::Close { code, reason } => disconnected(py, code, &reason),
-    }
-}
-
-fn disconnected(py: Python<'_>, code: u16, reason: &str) -> PyResult<Step> {
-    event(py, "websocket.disconnect", |event| {
-        event.set_item(intern!(py, "code"), code)?;
-        event.set_item(intern!(py, "reason"), reason)
-    })
 }

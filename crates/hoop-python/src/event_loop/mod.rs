@@ -8,12 +8,13 @@ mod pump;
 mod readers;
 pub mod runtime;
 pub mod state;
+mod task_factory;
 pub mod transport;
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -22,8 +23,9 @@ use tokio::runtime::Runtime;
 
 use self::handle::{Arguments, Call, Handle, current_context};
 use self::pending_tasks::{PendingTasks, sweep};
-use self::readers::{Direction, Readers};
+use self::readers::{Direction, Readers, file_descriptor};
 use self::state::LoopState;
+use self::task_factory::from_factory;
 use crate::errors::{internal, loop_is_closed, os_error};
 use crate::gil_cell::GilCell;
 use crate::imports::Imports;
@@ -390,45 +392,4 @@ impl LoopCore {
     fn _remove_writer(&self, py: Python<'_>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.unwatch(py, file_descriptor(fd)?, Direction::Write))
     }
-}
-
-/// Calls a task factory as asyncio does: the name is set afterwards, the context passed if given.
-fn from_factory(
-    slf: &Bound<'_, LoopCore>,
-    factory: &Py<PyAny>,
-    coro: Bound<'_, PyAny>,
-    keywords: &Bound<'_, PyDict>,
-) -> PyResult<Py<PyAny>> {
-    let py = slf.py();
-    if py.version_info() >= (3, 14) {
-        return factory.call(py, (slf, coro), Some(keywords));
-    }
-    let name = keywords.get_item("name")?;
-    for optional in ["name", "context"] {
-        let given = keywords.get_item(optional)?;
-        if given.is_some_and(|value| optional == "name" || value.is_none()) {
-            keywords.del_item(optional)?;
-        }
-    }
-    let task = factory.call(py, (slf, coro), Some(keywords))?;
-    if let Some(name) = name.filter(|name| !name.is_none()) {
-        task.call_method1(py, "set_name", (name,))?;
-    }
-    Ok(task)
-}
-
-/// The number behind an int or an object with `fileno()`.
-fn file_descriptor(fd: &Bound<'_, PyAny>) -> PyResult<RawFd> {
-    let number: RawFd = match fd.extract() {
-        Ok(number) => number,
-        // The words of `selectors`.
-        Err(_) => fd.call_method0("fileno").and_then(|number| number.extract()).map_err(|_| {
-            let shown = fd.repr().map_or_else(|_| "it".to_owned(), |text| text.to_string());
-            PyValueError::new_err(format!("Invalid file object: {shown}"))
-        })?,
-    };
-    if number < 0 {
-        return Err(PyValueError::new_err(format!("Invalid file descriptor: {number}")));
-    }
-    Ok(number)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use hoop_net::{LevelPoller, Readiness, give_way};
+use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
@@ -181,4 +182,20 @@ async fn end_of_turn(state: &LoopState) {
         Poll::Pending
     })
     .await;
+}
+
+/// The number behind an int or an object with `fileno()`.
+pub fn file_descriptor(fd: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    let number: RawFd = match fd.extract() {
+        Ok(number) => number,
+        // The words of `selectors`.
+        Err(_) => fd.call_method0("fileno").and_then(|number| number.extract()).map_err(|_| {
+            let shown = fd.repr().map_or_else(|_| "it".to_owned(), |text| text.to_string());
+            PyValueError::new_err(format!("Invalid file object: {shown}"))
+        })?,
+    };
+    if number < 0 {
+        return Err(PyValueError::new_err(format!("Invalid file descriptor: {number}")));
+    }
+    Ok(number)
 }
