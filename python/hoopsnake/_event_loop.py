@@ -131,8 +131,8 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
             self._take_signal_wakeup()
         return removed
 
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Hand an exception that nobody caught to the exception handler.
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """Log an exception that nobody caught.
 
         Not told again is what has left, or will leave, `run_forever` itself: SystemExit and
         KeyboardInterrupt of a task.
@@ -140,7 +140,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         leaves_the_loop = isinstance(context.get("exception"), (SystemExit, KeyboardInterrupt))
         if leaves_the_loop and "never retrieved" in context.get("message", ""):
             return
-        super().call_exception_handler(context)
+        super().default_exception_handler(context)
 
     def _add_callback(self, handle: asyncio.Handle) -> None:
         # The standard library queues its own handles, those of signals among them, through here.
