@@ -41,9 +41,6 @@ LEFT_OUT = {
     "test_tasks.*.test_log_destroyed_pending_task": (
         "steps the loop by its private _run_once to lose a pending task; our loop keeps those alive"
     ),
-    "test_tasks.CoroutineGatherTests.test_issue46672": (
-        "mocks BaseEventLoop.call_exception_handler, which our loop overrides"
-    ),
 }
 
 
