@@ -1,8 +1,7 @@
 //! What hyper lets pass and a server must not: ambiguous framing and unclear targets.
 
 use http::header::{HOST, HeaderMap, TRANSFER_ENCODING};
-use http::request::Parts;
-use http::{Method, Version};
+use http::{Method, Request, Version};
 
 /// Why a request is refused with 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,16 +21,16 @@ pub enum Refusal {
 }
 
 /// Checks the head of an HTTP/1 request.
-pub fn check_request(parts: &Parts) -> Result<(), Refusal> {
-    if parts.method != Method::CONNECT && parts.uri.path().is_empty() {
+pub fn check_request<B>(request: &Request<B>) -> Result<(), Refusal> {
+    if request.method() != Method::CONNECT && request.uri().path().is_empty() {
         return Err(Refusal::MalformedTarget);
     }
     // With a Content-Length beside it hyper believes the coding and closes the connection after the
     // response, as section 6.1 of RFC 9112 demands.
-    if parts.headers.contains_key(TRANSFER_ENCODING) && parts.version < Version::HTTP_11 {
+    if request.headers().contains_key(TRANSFER_ENCODING) && request.version() < Version::HTTP_11 {
         return Err(Refusal::TransferEncodingInOldVersion);
     }
-    check_host(&parts.headers, parts.version)
+    check_host(request.headers(), request.version())
 }
 
 fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
@@ -53,13 +52,11 @@ fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
-
     use super::*;
 
     fn checked(build: impl FnOnce(http::request::Builder) -> http::request::Builder) -> Result<(), Refusal> {
         let builder = Request::builder().method("POST").uri("/path").version(Version::HTTP_11);
-        check_request(&build(builder).body(()).expect("a request").into_parts().0)
+        check_request(&build(builder).body(()).expect("a request"))
     }
 
     #[test]

@@ -123,10 +123,11 @@ async fn connection<A: Application>(
     let peer_sends = PeerSends::default();
     let told = peer_sends.clone();
     let service = service_fn(move |request: Request<Incoming>| {
+        let asks_for_websocket = WebSocketHandshake::is_asked_for(&request);
         // A WebSocket is one more thing whose peer may send until the end.
-        told.set(!request.body().is_end_stream() || WebSocketHandshake::is_asked_for(&request));
+        told.set(asks_for_websocket || !request.body().is_end_stream());
         let (application, remembered) = (application.clone(), remembered.clone());
-        async move { Ok::<_, Infallible>(answer(&application, &remembered, request).await) }
+        async move { Ok::<_, Infallible>(answer(&application, &remembered, request, asks_for_websocket).await) }
     });
     // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
     let connection = http1::Builder::new()
@@ -155,9 +156,9 @@ async fn answer<A: Application>(
     application: &Rc<A>,
     connection: &Rc<A::Connection>,
     request: Request<Incoming>,
+    asks_for_websocket: bool,
 ) -> Response<ResponseBody> {
-    let (parts, body) = request.into_parts();
-    if let Err(refusal) = check_request(&parts) {
+    if let Err(refusal) = check_request(&request) {
         application.refused(connection, refusal);
         let mut response = Response::new(ResponseBody::from("Bad Request"));
         *response.status_mut() = StatusCode::BAD_REQUEST;
@@ -165,8 +166,7 @@ async fn answer<A: Application>(
         response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
         return response;
     }
-    let request = Request::from_parts(parts, body);
-    if WebSocketHandshake::is_asked_for(&request) {
+    if asks_for_websocket {
         return match WebSocketHandshake::new(request) {
             Ok(handshake) => application.websocket(connection, handshake).await,
             Err(response) => response,

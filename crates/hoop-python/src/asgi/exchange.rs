@@ -53,15 +53,16 @@ pub struct Exchange {
 pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incoming>) -> Answer<Exchange> {
     Python::attach(|py| {
         ends.end_outlived(py);
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        let answers_head = parts.method == Method::HEAD;
         let scope = server.scopes.http(py, &parts, ends);
         let exchange = Arc::new(Exchange {
             server: server.clone(),
-            line: RequestLine::new(py, server, ends, &parts),
+            line: RequestLine::new(py, server, ends, &mut parts),
             ends: ends.clone(),
             progress: GilCell::new(Progress {
                 body: RequestBody::new(body),
-                state: ResponseState::new(parts.method == Method::HEAD),
+                state: ResponseState::new(answers_head),
                 head: None,
                 stream: None,
                 client_gone: false,

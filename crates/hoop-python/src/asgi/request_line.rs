@@ -21,12 +21,13 @@ pub struct RequestLine {
 }
 
 impl RequestLine {
-    pub fn new(py: Python<'_>, server: &ServerState, ends: &Ends, parts: &Parts) -> Self {
+    /// Takes method and target out of `parts`, which nobody needs any more.
+    pub fn new(py: Python<'_>, server: &ServerState, ends: &Ends, parts: &mut Parts) -> Self {
         let access = server.access_log.then(|| Access {
             client: ends.client.clone_ref(py),
             version: if parts.version == Version::HTTP_10 { "1.0" } else { "1.1" },
         });
-        Self { method: parts.method.clone(), uri: parts.uri.clone(), access }
+        Self { method: std::mem::take(&mut parts.method), uri: std::mem::take(&mut parts.uri), access }
     }
 
     fn target(&self) -> &str {

@@ -89,12 +89,12 @@ pub struct Session {
 pub fn begin(
     server: &Arc<ServerState>,
     ends: &Ends,
-    handshake: WebSocketHandshake,
+    mut handshake: WebSocketHandshake,
     open: OpenConnection,
 ) -> Answer<Session> {
     Python::attach(|py| {
         let scope = server.scopes.websocket(py, &handshake.parts, ends);
-        let line = RequestLine::new(py, server, ends, &handshake.parts);
+        let line = RequestLine::new(py, server, ends, &mut handshake.parts);
         let session = Arc::new(Session {
             server: server.clone(),
             line,
