@@ -51,12 +51,14 @@ pub struct Wire<S> {
     /// Scratch memory for joining; its contents mean nothing between writes.
     joined: Vec<u8>,
     peer_sends: PeerSends,
+    /// The next short write may go out: the others had their turn.
+    gave_way: bool,
     closing: Closing,
 }
 
 impl<S> Wire<S> {
     pub fn new(stream: S, peer_sends: PeerSends) -> Self {
-        Self { stream, joined: Vec::new(), peer_sends, closing: Closing::Not }
+        Self { stream, joined: Vec::new(), peer_sends, gave_way: false, closing: Closing::Not }
     }
 }
 
@@ -84,6 +86,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             return Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
         }
         let this = &mut *self;
+        if !std::mem::replace(&mut this.gave_way, true) {
+            // The other connections that are ready are served first, then all answers go out in a
+            // row: a peer that is woken once for many costs less than one that is woken for each.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        this.gave_way = false;
         this.joined.clear();
         for piece in pieces {
             this.joined.extend_from_slice(piece);
