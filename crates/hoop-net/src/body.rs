@@ -24,7 +24,7 @@ struct Channel {
     remaining: Option<u64>,
     finished: bool,
     aborted: bool,
-    abort_announced: bool,
+    waits_before_abort: u8,
     reader_gone: bool,
     reader: Option<Waker>,
     on_drained: Option<Wakeup>,
@@ -194,11 +194,13 @@ fn poll_stream(
         return Poll::Ready(Some(Ok(Frame::data(chunk))));
     }
     if channel.aborted {
-        if std::mem::replace(&mut channel.abort_announced, true) {
+        // hyper drops what it has buffered when a body fails, and writes it out when one has to be
+        // waited for: so the chunks before the failure still reach the peer. A short write gives way
+        // to other connections first, so it takes two.
+        if channel.waits_before_abort == 2 {
             return Poll::Ready(Some(Err(BodyAborted)));
         }
-        // hyper drops what it has buffered when a body fails, and writes it out when one has to be
-        // waited for: so the chunks before the failure still reach the peer.
+        channel.waits_before_abort += 1;
         cx.waker().wake_by_ref();
         return Poll::Pending;
     }
@@ -243,7 +245,9 @@ mod tests {
         sender.push(Bytes::from_static(b"half"));
         drop(sender);
         assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(_)))));
-        assert!(frame(&mut body).is_pending(), "what came before gets its chance to be written");
+        for _ in 0..2 {
+            assert!(frame(&mut body).is_pending(), "what came before gets its chance to be written");
+        }
         assert!(matches!(frame(&mut body), Poll::Ready(Some(Err(BodyAborted)))));
     }
 
