@@ -1,7 +1,8 @@
 //! The byte stream under hyper: short responses go out by `send`, and it is closed in stages.
 //!
 //! hyper hands over head and body as two pieces. For small ones, putting them together and calling
-//! `send` costs the kernel less than a vectored write: it skips the file layer's own path.
+//! `send` costs the kernel less than a vectored write: it skips the file layer's own path. And they
+//! go out in a row, once all connections that are ready were served (docs/adr/0013).
 //!
 //! A socket that is closed while its peer still sends is reset, and the reset may overtake the last
 //! response. So where the peer may be sending, what it sends is read and thrown away for a while
