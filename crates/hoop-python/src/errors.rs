@@ -28,15 +28,18 @@ pub fn loop_is_closed() -> PyErr {
 /// `hoopsnake.ClientDisconnected`, as `send()` raises it (ASGI HTTP spec 2.4, "Send").
 pub fn client_disconnected(py: Python<'_>, request: &str) -> PyErr {
     let text = format!("{request}: the client has disconnected; nothing more can be sent to it");
-    Imports::get(py)
-        .and_then(|imports| imports.client_disconnected.call1(py, (text,)))
-        .map_or_else(|error| error, |exception| PyErr::from_value(exception.into_bound(py)))
+    of_our_own(py, |imports| &imports.client_disconnected, text)
 }
 
 /// `hoopsnake.ListenError`.
 pub fn listen_error(py: Python<'_>, error: &ListenError) -> PyErr {
+    of_our_own(py, |imports| &imports.listen_error, error.to_string())
+}
+
+/// An exception of a class that is written in Python.
+fn of_our_own(py: Python<'_>, class: impl FnOnce(&Imports) -> &Py<PyAny>, text: String) -> PyErr {
     Imports::get(py)
-        .and_then(|imports| imports.listen_error.call1(py, (error.to_string(),)))
+        .and_then(|imports| class(imports).call1(py, (text,)))
         .map_or_else(|error| error, |exception| PyErr::from_value(exception.into_bound(py)))
 }
 

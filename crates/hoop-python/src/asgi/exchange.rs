@@ -241,11 +241,7 @@ impl Conversation for Exchange {
         let (dict, kind) = message::dict_and_type(message)?;
         match kind.to_str()? {
             "http.response.start" => self.start_response(dict),
-            "http.response.body" => {
-                let bytes = message::body(dict, intern!(py, "body"))?;
-                let more = message::flag(dict, intern!(py, "more_body"))?;
-                self.send_body(py, bytes, more)
-            }
+            "http.response.body" => self.send_body(py, message::body(dict)?, message::more_body(dict)?),
             other => Err(PyValueError::new_err(format!(
                 "an HTTP application sends 'http.response.start' and 'http.response.body', not {other:?}"
             ))),

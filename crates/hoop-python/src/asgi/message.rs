@@ -39,8 +39,13 @@ pub fn fault(fault: Fault) -> PyErr {
     }
 }
 
+/// Shows a value in an error message.
+fn shown(value: &Bound<'_, PyAny>) -> String {
+    value.repr().map_or_else(|_| type_name(value), |text| text.to_string())
+}
+
 /// Names a type in an error message.
-pub fn type_name(value: &Bound<'_, PyAny>) -> String {
+fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string())
 }
 
@@ -53,7 +58,7 @@ pub fn status(message: &Bound<'_, PyDict>) -> PyResult<StatusCode> {
     let wrong = || {
         PyValueError::new_err(format!(
             "'http.response.start': status is an int from 200 to 999, not {}",
-            status.repr().map_or_else(|_| type_name(&status), |text| text.to_string())
+            shown(&status)
         ))
     };
     let number: u16 = status.extract().map_err(|_| wrong())?;
@@ -72,9 +77,7 @@ pub fn websocket_send(message: &Bound<'_, PyDict>) -> PyResult<Message> {
     };
     match (present(intern!(py, "text"))?, present(intern!(py, "bytes"))?) {
         (Some(text), None) => Ok(Message::Text(text_of(&text, "'text' of 'websocket.send'")?)),
-        (None, Some(bytes)) => {
-            Ok(Message::Binary(bytes_of(&bytes, || "'bytes' of 'websocket.send'".to_owned())?))
-        }
+        (None, Some(bytes)) => Ok(Message::Binary(bytes_of(&bytes, "'bytes' of 'websocket.send'")?)),
         (None, None) => Err(PyValueError::new_err("'websocket.send' needs 'text' or 'bytes'")),
         (Some(_), Some(_)) => {
             Err(PyValueError::new_err("'websocket.send' takes 'text' or 'bytes', not both in one message"))
@@ -152,10 +155,7 @@ fn append_header(map: &mut HeaderMap, pair: &Bound<'_, PyAny>) -> PyResult<()> {
         return append_checked(map, name.as_bytes(), value.as_bytes());
     }
     let wrong = |_: PyErr| {
-        PyTypeError::new_err(format!(
-            "a header is a pair of bytes (name, value), not {}",
-            pair.repr().map_or_else(|_| type_name(pair), |text| text.to_string())
-        ))
+        PyTypeError::new_err(format!("a header is a pair of bytes (name, value), not {}", shown(pair)))
     };
     let (name, value): (Bound<'_, PyBytes>, Bound<'_, PyBytes>) =
         pair.try_iter().and_then(two_of).map_err(wrong)?;
@@ -213,13 +213,18 @@ pub fn declared_length(headers: &HeaderMap) -> PyResult<Option<u64>> {
     Ok(declared)
 }
 
-/// The bytes under `key`, missing or None counting as empty.
-pub fn body(message: &Bound<'_, PyDict>, key: &Bound<'_, PyString>) -> PyResult<Bytes> {
-    let Some(value) = message.get_item(key)? else { return Ok(Bytes::new()) };
-    bytes_of(&value, || format!("{key:?} of an ASGI message"))
+/// The body of 'http.response.body', missing or None counting as empty.
+pub fn body(message: &Bound<'_, PyDict>) -> PyResult<Bytes> {
+    let Some(value) = message.get_item(intern!(message.py(), "body"))? else { return Ok(Bytes::new()) };
+    bytes_of(&value, "'body' of an ASGI message")
 }
 
-fn bytes_of(value: &Bound<'_, PyAny>, what: impl Fn() -> String) -> PyResult<Bytes> {
+/// Whether another 'http.response.body' follows this one.
+pub fn more_body(message: &Bound<'_, PyDict>) -> PyResult<bool> {
+    message.get_item(intern!(message.py(), "more_body"))?.map_or(Ok(false), |value| value.is_truthy())
+}
+
+fn bytes_of(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Bytes> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         let length = bytes.as_bytes().len();
         if length <= COPY_UP_TO {
@@ -237,10 +242,5 @@ fn bytes_of(value: &Bound<'_, PyAny>, what: impl Fn() -> String) -> PyResult<Byt
     if value.is_none() {
         return Ok(Bytes::new());
     }
-    Err(PyTypeError::new_err(format!("{} is bytes, not {}", what(), type_name(value))))
-}
-
-/// A boolean under `key`, False if missing.
-pub fn flag(message: &Bound<'_, PyDict>, key: &Bound<'_, PyString>) -> PyResult<bool> {
-    message.get_item(key)?.map_or(Ok(false), |value| value.is_truthy())
+    Err(PyTypeError::new_err(format!("{what} is bytes, not {}", type_name(value))))
 }

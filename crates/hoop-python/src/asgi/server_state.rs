@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Weak};
 
+use hoop_sched::SweptList;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -32,7 +33,7 @@ pub struct ServerState {
     /// Application tasks that wait, by address: held so that none vanishes, and for the shutdown.
     tasks: GilCell<HashMap<usize, Py<PyAny>>>,
     /// WebSockets, to tell them of the shutdown.
-    sessions: GilCell<Vec<Weak<Session>>>,
+    sessions: GilCell<SweptList<Weak<Session>>>,
     stopping: GilCell<bool>,
 }
 
@@ -157,11 +158,8 @@ impl ServerState {
 
     /// Keeps track of a WebSocket for as long as it lives.
     pub fn remember(&self, py: Python<'_>, session: &Arc<Session>) {
-        let mut sessions = self.sessions.borrow_mut(py);
-        if sessions.len() == sessions.capacity() {
-            sessions.retain(|session| session.strong_count() > 0);
-        }
-        sessions.push(Arc::downgrade(session));
+        let entry = Arc::downgrade(session);
+        self.sessions.borrow_mut(py).push_and_sweep(entry, |entry| entry.strong_count() > 0);
     }
 
     /// WebSockets that are open or opening.

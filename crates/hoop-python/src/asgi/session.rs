@@ -274,33 +274,35 @@ impl Session {
 
 /// The session's task: opens the WebSocket, then carries messages until it is over.
 async fn carry(session: Arc<Session>, pending: PendingWebSocket) {
-    if let Some(mut socket) = pending.open().await {
-        let mut patience = None;
-        poll_fn(|cx| {
-            Python::attach(|py| {
-                if session.carry_some(py, &mut socket, cx).is_ready() {
-                    return Poll::Ready(());
-                }
-                if !session.progress.borrow(py).state.is_closed() {
-                    return Poll::Pending;
-                }
-                let patience = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(CLOSING_PATIENCE)));
-                patience.as_mut().poll(cx)
-            })
+    let Some(mut socket) = pending.open().await else {
+        return Python::attach(|py| session.over(py, ABNORMAL, String::new()));
+    };
+    let mut patience = None;
+    poll_fn(|cx| {
+        Python::attach(|py| {
+            if session.carry_some(py, &mut socket, cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if !session.progress.borrow(py).state.is_closed() {
+                return Poll::Pending;
+            }
+            let patience = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(CLOSING_PATIENCE)));
+            patience.as_mut().poll(cx)
         })
-        .await;
-        Python::attach(|py| session.over(py, ABNORMAL, String::new()));
-        if !Python::attach(|py| session.progress.borrow(py).aborted) {
-            // The last words, such as the answer to the client's close, should reach it.
-            let last_words = async {
-                poll_fn(|cx| socket.poll_flush(cx)).await;
-                poll_fn(|cx| socket.poll_shutdown(cx)).await;
-            };
-            let _ = tokio::time::timeout(CLOSING_PATIENCE, last_words).await;
-        }
-        return;
+    })
+    .await;
+    let aborted = Python::attach(|py| {
+        session.over(py, ABNORMAL, String::new());
+        session.progress.borrow(py).aborted
+    });
+    if !aborted {
+        // The last words, such as the answer to the client's close, should reach it.
+        let last_words = async {
+            poll_fn(|cx| socket.poll_flush(cx)).await;
+            poll_fn(|cx| socket.poll_shutdown(cx)).await;
+        };
+        let _ = tokio::time::timeout(CLOSING_PATIENCE, last_words).await;
     }
-    Python::attach(|py| session.over(py, ABNORMAL, String::new()));
 }
 
 impl Conversation for Session {

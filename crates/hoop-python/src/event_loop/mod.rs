@@ -152,9 +152,9 @@ impl LoopCore {
     }
 
     fn hold_coroutine(&self, py: Python<'_>, coroutine: Py<PyAny>) {
-        let due = self.pending_tasks.borrow_mut(py).hold(coroutine);
+        let due = self.pending_tasks.borrow_mut(py).push(coroutine);
         if due {
-            let held = self.pending_tasks.borrow_mut(py).take();
+            let held = self.pending_tasks.borrow_mut(py).take_all();
             let pending = sweep(py, held);
             self.pending_tasks.borrow_mut(py).put_back(pending);
         }
@@ -215,8 +215,8 @@ impl LoopCore {
     /// Frees the runtime: tasks of the engine are dropped, descriptors forgotten.
     fn _close(&self, py: Python<'_>) {
         let runtime = self.runtime.take(py);
-        self.state.close(py);
         self.__clear__(py);
+        self.state.forget_runtime(py);
         if let Some(runtime) = runtime.and_then(Arc::into_inner) {
             // Never blocks, so a loop may be closed from inside another one.
             runtime.shutdown_background();
@@ -229,7 +229,7 @@ impl LoopCore {
             readers.visit(&visit)?;
         }
         if let Some(pending) = self.pending_tasks.for_collector() {
-            pending.visit(&visit)?;
+            pending_tasks::visit(&pending, &visit)?;
         }
         match self.task_factory.for_collector().as_deref() {
             Some(Some(factory)) => visit.call(factory),
@@ -242,7 +242,7 @@ impl LoopCore {
         if let Some(readers) = self.readers.take(py) {
             readers.clear(py);
         }
-        let held = self.pending_tasks.borrow_mut(py).take();
+        let held = self.pending_tasks.borrow_mut(py).take_all();
         drop((held, self.task_factory.take(py)));
     }
 

@@ -6,44 +6,18 @@
 //! asyncio keeps them. Husks are swept when they could be half of what is held, so the cost of a
 //! task is one push and a share of a sweep.
 
+use hoop_sched::SweptList;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-/// Below this many entries a sweep is not worth its walk.
-const SWEEP_AT_LEAST: usize = 256;
-
 /// Coroutines of tasks that may still be pending.
-#[derive(Debug, Default)]
-pub struct PendingTasks {
-    coroutines: Vec<Py<PyAny>>,
-    sweep_at: usize,
-}
+pub type PendingTasks = SweptList<Py<PyAny>>;
 
-impl PendingTasks {
-    /// Holds one more coroutine; says whether a sweep is due.
-    pub fn hold(&mut self, coroutine: Py<PyAny>) -> bool {
-        self.coroutines.push(coroutine);
-        self.coroutines.len() >= self.sweep_at.max(SWEEP_AT_LEAST)
-    }
-
-    /// Shows the garbage collector what is held.
-    pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.coroutines.iter().try_for_each(|coroutine| visit.call(coroutine))
-    }
-
-    /// Takes everything out for [`sweep`], which runs Python code and so must not borrow this.
-    pub fn take(&mut self) -> Vec<Py<PyAny>> {
-        std::mem::take(&mut self.coroutines)
-    }
-
-    /// Puts back what is still pending.
-    pub fn put_back(&mut self, mut pending: Vec<Py<PyAny>>) {
-        pending.append(&mut self.coroutines);
-        self.sweep_at = pending.len() * 2;
-        self.coroutines = pending;
-    }
+/// Shows the garbage collector what is held.
+pub fn visit(pending: &PendingTasks, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+    pending.iter().try_for_each(|coroutine| visit.call(coroutine))
 }
 
 /// Splits `coroutines` into those that may still run, and drops the rest.

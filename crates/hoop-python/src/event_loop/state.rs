@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use hoop_sched::{ReadyQueue, TimerHeap};
+use hoop_sched::{ReadyQueue, SweptList, TimerHeap};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -52,7 +52,7 @@ pub struct LoopState {
     /// The Python loop object, held only while it runs: its exception handler is called through it.
     python_loop: GilCell<Option<Py<PyAny>>>,
     /// Transports with a task; an entry is dead once that task has ended.
-    driven: GilCell<Vec<Weak<Driven>>>,
+    driven: GilCell<SweptList<Weak<Driven>>>,
     /// None once the loop is closed.
     runtime: GilCell<Option<tokio::runtime::Handle>>,
 }
@@ -99,17 +99,13 @@ impl LoopState {
     /// Keeps a transport alive for as long as the returned slot lives or the loop stays open.
     pub fn keep_driven(&self, py: Python<'_>, transport: Py<SocketTransport>) -> Arc<Driven> {
         let slot = Arc::new(Driven(GilCell::new(Some(transport))));
-        let mut driven = self.driven.borrow_mut(py);
-        if driven.len() == driven.capacity() {
-            driven.retain(|slot| slot.strong_count() > 0);
-        }
-        driven.push(Arc::downgrade(&slot));
+        let entry = Arc::downgrade(&slot);
+        self.driven.borrow_mut(py).push_and_sweep(entry, |entry| entry.strong_count() > 0);
         slot
     }
 
-    /// Lets go of all that waits to run, and of the runtime.
-    pub fn close(&self, py: Python<'_>) {
-        self.clear(py);
+    /// Lets go of the runtime of a loop that is closed.
+    pub fn forget_runtime(&self, py: Python<'_>) {
         drop(self.runtime.take(py));
     }
 
