@@ -70,6 +70,7 @@ impl Pump {
                     return Turns::Stopped;
                 }
             }
+            state.send_held(py);
             state.turn_ended(py);
             if state.stopping.get(py) {
                 return Turns::Stopped;
@@ -142,8 +143,12 @@ impl Future for Pump {
         Python::attach(|py| {
             this.state.set_waker(py, cx.waker());
             this.state.set_awake(py, true);
+            this.state.send_held(py);
             match this.run_turns(py) {
-                Turns::Stopped => return Poll::Ready(()),
+                Turns::Stopped => {
+                    this.state.send_held(py);
+                    return Poll::Ready(());
+                }
                 Turns::Idle => {
                     this.state.set_awake(py, false);
                     if !this.wait_for_timer(py, cx) {

@@ -20,6 +20,9 @@ use crate::gil_cell::GilCell;
 /// asyncio's read size; one buffer serves all connections of a loop, as only one reads at a time.
 pub const READ_BUFFER: usize = 256 * 1024;
 
+/// So many transports' output is held back; then it is sent, that the first may not wait for long.
+const OUTPUTS_HELD_AT_MOST: usize = 32;
+
 /// A transport that the loop keeps alive because its connection is open.
 ///
 /// The task that drives it shares this slot and does not own the transport, so that the garbage
@@ -51,6 +54,8 @@ pub struct LoopState {
     after_turn: GilCell<Vec<Waker>>,
     /// The Python loop object, held only while it runs: its exception handler is called through it.
     python_loop: GilCell<Option<Py<PyAny>>>,
+    /// Transports whose output is held back until the callbacks that are running have run.
+    held_output: GilCell<Vec<Py<SocketTransport>>>,
     /// Transports with a task; an entry is dead once that task has ended.
     driven: GilCell<SweptList<Weak<Driven>>>,
     /// None once the loop is closed.
@@ -69,6 +74,7 @@ impl LoopState {
             fatal: GilCell::default(),
             after_turn: GilCell::default(),
             python_loop: GilCell::default(),
+            held_output: GilCell::default(),
             driven: GilCell::default(),
             runtime: GilCell::new(Some(runtime)),
         }
@@ -102,6 +108,40 @@ impl LoopState {
         let entry = Arc::downgrade(&slot);
         self.driven.borrow_mut(py).push_and_sweep(entry, |entry| entry.strong_count() > 0);
         slot
+    }
+
+    /// Whether the loop runs, in whichever thread.
+    pub fn is_running(&self, py: Python<'_>) -> bool {
+        self.waker.borrow(py).is_some()
+    }
+
+    /// Lists a transport whose output is to be sent when the callbacks that are running have run.
+    pub fn hold_output(&self, py: Python<'_>, transport: Py<SocketTransport>) {
+        let held = {
+            let mut held_output = self.held_output.borrow_mut(py);
+            held_output.push(transport);
+            held_output.len()
+        };
+        if held >= OUTPUTS_HELD_AT_MOST {
+            self.send_held(py);
+        } else {
+            self.wake(py);
+        }
+    }
+
+    /// Sends the output that was held back, of all connections in a row.
+    pub fn send_held(&self, py: Python<'_>) {
+        while !self.held_output.borrow(py).is_empty() {
+            let mut transports = self.held_output.take(py);
+            for transport in transports.drain(..) {
+                SocketTransport::send_held(transport.bind(py));
+            }
+            // Nothing was held meanwhile, as a rule: then the list's memory serves once more.
+            let mut held_output = self.held_output.borrow_mut(py);
+            if held_output.is_empty() {
+                *held_output = transports;
+            }
+        }
     }
 
     /// Lets go of the runtime of a loop that is closed.

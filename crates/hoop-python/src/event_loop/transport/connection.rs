@@ -12,6 +12,22 @@ use crate::event_loop::promise::Promise;
 
 /// asyncio's default high-water mark, in bytes.
 const HIGH_WATER: usize = 64 * 1024;
+/// Output longer than this is sent at once: it fills the peer's hands by itself, in bytes.
+const HELD_AT_MOST: usize = 16 * 1024;
+
+/// What becomes of the bytes of one `write()`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum WritePlan {
+    /// Keep them until the callbacks that are running have run; `newly`: nothing was held before.
+    Hold {
+        newly: bool,
+    },
+    /// Too much is held with them: send all of it.
+    SendHeld,
+    SendAtOnce,
+    /// The socket is full: they wait behind what it did not take.
+    Queue,
+}
 
 /// Changing state of one connection. All of its transitions are in this crate's `transport` module.
 pub struct Connection {
@@ -24,6 +40,8 @@ pub struct Connection {
     /// None until first used after the protocol was set.
     pub receiver: Option<Receiver>,
     pub output: WriteBuffer,
+    /// The output is listed to be sent soon (`LoopState::hold_output`); the socket was not tried yet.
+    pub output_held: bool,
     /// Who waits until all output is written, to send a file behind it.
     pub when_written: Option<Promise>,
     pub task_waker: Option<Waker>,
@@ -58,6 +76,7 @@ impl Connection {
             protocol,
             receiver: None,
             output: WriteBuffer::default(),
+            output_held: false,
             when_written: None,
             task_waker: None,
             started: false,
@@ -84,6 +103,22 @@ impl Connection {
     /// Whether data that arrives should be read now.
     pub fn wants_data(&self) -> bool {
         self.started && !self.reading_paused && !self.closing && !self.end_of_file_received
+    }
+
+    /// Decides on a write of `size` bytes. Who sets the high-water mark to nothing wants `drain()` to
+    /// wait for the socket, so nothing is held back from it.
+    pub fn plan_write(&mut self, size: usize, loop_runs: bool) -> WritePlan {
+        let fits = self.output.len() + size <= HELD_AT_MOST.min(self.high_water);
+        match (self.output_held, self.output.is_empty()) {
+            (true, _) if fits => WritePlan::Hold { newly: false },
+            (true, _) => WritePlan::SendHeld,
+            (false, false) => WritePlan::Queue,
+            (false, true) if fits && loop_runs => {
+                self.output_held = true;
+                WritePlan::Hold { newly: true }
+            }
+            (false, true) => WritePlan::SendAtOnce,
+        }
     }
 
     /// Whether the protocol must be told to stop writing; true once until it is told to resume.

@@ -31,6 +31,8 @@ impl AsRawFd for SocketFd {
     }
 }
 
+pub const WRITE_FAILED: &str = "Fatal write error on socket transport";
+
 pub type Registration = Rc<AsyncFd<SocketFd>>;
 
 fn borrow(registration: &Registration) -> BorrowedFd<'_> {
@@ -48,6 +50,28 @@ fn settle(sent: rustix::io::Result<usize>) -> io::Result<usize> {
         Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
         other => Ok(other?),
     }
+}
+
+/// Sends as much of the pending output as the socket takes in one call.
+pub fn send_pending(this: &SocketTransport, registration: &Registration, py: Python<'_>) -> io::Result<()> {
+    let single = this.connection.borrow_mut(py).output.take_single();
+    if let Some(single) = single {
+        let bytes = single.bind(py);
+        let sent = send(registration, bytes.as_bytes())?;
+        this.connection.borrow_mut(py).output.push(bytes, sent);
+        return Ok(());
+    }
+    let done = this.connection.borrow_mut(py).output.write_with(py, |pieces| {
+        settle(rustix::net::sendmsg(
+            borrow(registration),
+            pieces,
+            &mut SendAncillaryBuffer::default(),
+            SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+        ))
+    })?;
+    // Not while the connection is borrowed: to drop Python objects may run anything.
+    drop(done);
+    Ok(())
 }
 
 /// Drives one transport until its connection is lost, or its loop lets go of it.
@@ -72,32 +96,22 @@ fn flush(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) {
     let (py, this) = (transport.py(), transport.get());
     loop {
         let Some(registration) = this.registration(py) else { return };
-        if this.connection.borrow(py).output.is_empty() {
-            return;
+        {
+            let connection = this.connection.borrow(py);
+            if connection.output.is_empty() || connection.output_held {
+                return;
+            }
         }
         let Poll::Ready(Ok(mut guard)) = registration.poll_write_ready(cx) else { return };
         let before = this.connection.borrow(py).output.len();
-        let result = this.connection.borrow_mut(py).output.write_with(py, |pieces| {
-            settle(rustix::net::sendmsg(
-                borrow(&registration),
-                pieces,
-                &mut SendAncillaryBuffer::default(),
-                SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-            ))
-        });
-        match result {
-            Ok(done) => {
-                drop(done);
-                if this.connection.borrow(py).output.len() == before {
-                    guard.clear_ready();
-                } else {
-                    SocketTransport::output_shrank(transport);
-                }
-            }
-            Err(error) => {
-                SocketTransport::io_failed(transport, "Fatal write error on socket transport", &error);
-                return;
-            }
+        if let Err(error) = send_pending(this, &registration, py) {
+            SocketTransport::io_failed(transport, WRITE_FAILED, &error);
+            return;
+        }
+        if this.connection.borrow(py).output.len() == before {
+            guard.clear_ready();
+        } else {
+            SocketTransport::output_shrank(transport);
         }
     }
 }

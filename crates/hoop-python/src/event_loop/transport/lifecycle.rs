@@ -54,6 +54,7 @@ impl SocketTransport {
     /// Closes once the pending output is written.
     pub(super) fn begin_close(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
+        Self::send_held(slf);
         let drained = {
             let mut connection = this.connection.borrow_mut(py);
             if connection.closing {
@@ -70,6 +71,8 @@ impl SocketTransport {
     /// Closes at once; pending output is lost.
     pub(super) fn force_close(slf: &Bound<'_, Self>, error: Option<PyErr>) {
         let (py, this) = (slf.py(), slf.get());
+        // What asyncio would have sent by now is sent; what the socket did not take is lost.
+        Self::send_held(slf);
         let dropped = {
             let mut connection = this.connection.borrow_mut(py);
             connection.closing = true;

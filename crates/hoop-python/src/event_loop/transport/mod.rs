@@ -144,6 +144,7 @@ impl SocketTransport {
     /// Ends the sending half once the pending output is written.
     fn write_eof(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
+        Self::send_held(slf);
         let drained = {
             let mut connection = this.connection.borrow_mut(py);
             if connection.closing || connection.write_ended {
@@ -211,6 +212,7 @@ impl SocketTransport {
     #[pyo3(signature = (high=None, low=None))]
     fn set_write_buffer_limits(slf: &Bound<'_, Self>, high: Option<i64>, low: Option<i64>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
+        Self::send_held(slf);
         this.connection.borrow_mut(py).set_water_marks(high, low).map_err(|(high, low)| {
             PyValueError::new_err(format!("high ({high:?}) must be >= low ({low:?}) must be >= 0"))
         })?;
@@ -224,8 +226,10 @@ impl SocketTransport {
         (connection.low_water, connection.high_water)
     }
 
-    fn get_write_buffer_size(&self, py: Python<'_>) -> usize {
-        self.connection.borrow(py).output.len()
+    /// Bytes that the socket did not take.
+    fn get_write_buffer_size(slf: &Bound<'_, Self>) -> usize {
+        Self::send_held(slf);
+        slf.get().connection.borrow(slf.py()).output.len()
     }
 
     fn get_protocol(&self, py: Python<'_>) -> Py<PyAny> {
@@ -242,15 +246,20 @@ impl SocketTransport {
 
     /// Information about the connection: 'peername', 'sockname', 'socket' and what TLS adds.
     #[pyo3(signature = (name, default=None))]
-    fn get_extra_info(&self, py: Python<'_>, name: &str, default: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
-        if name == "socket" && !self.extra.bind(py).contains(name)? {
-            let socket = self.connection.borrow(py).socket.as_ref().map(|socket| socket.clone_ref(py));
-            if let Some(socket) = socket {
-                let wrapped = Imports::get(py)?.transport_socket.call1(py, (socket,))?;
-                self.extra.bind(py).set_item(name, wrapped)?;
+    fn get_extra_info(slf: &Bound<'_, Self>, name: &str, default: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        if name == "socket" {
+            // Whoever asks for it may write to it, or shut it down.
+            Self::send_held(slf);
+            if !this.extra.bind(py).contains(name)? {
+                let socket = this.connection.borrow(py).socket.as_ref().map(|socket| socket.clone_ref(py));
+                if let Some(socket) = socket {
+                    let wrapped = Imports::get(py)?.transport_socket.call1(py, (socket,))?;
+                    this.extra.bind(py).set_item(name, wrapped)?;
+                }
             }
         }
-        Ok(match self.extra.bind(py).get_item(name)? {
+        Ok(match this.extra.bind(py).get_item(name)? {
             Some(value) => value.unbind(),
             None => default.unwrap_or_else(|| py.None()),
         })
@@ -322,6 +331,7 @@ impl SocketTransport {
         if this.connection.borrow(py).when_written.is_some() {
             return Err(PyRuntimeError::new_err("Empty waiter is already set"));
         }
+        Self::send_held(slf);
         let promise = Promise::new(this.python_loop.bind(py).cast()?)?;
         let awaitable = promise.awaitable(py);
         this.connection.borrow_mut(py).when_written = Some(promise);

@@ -7,7 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 use super::SocketTransport;
-use super::io::send;
+use super::connection::WritePlan;
+use super::io::{WRITE_FAILED, send, send_pending};
 use crate::event_loop::calls;
 
 /// asyncio warns when a program keeps writing to a connection that is gone.
@@ -81,28 +82,56 @@ impl SocketTransport {
         }
     }
 
-    /// Writes `bytes`: straight to the socket while nothing is pending, else behind what is.
+    /// Sends what was held back so that many connections' output goes out in a row (ADR 0014).
+    pub fn send_held(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        if !std::mem::take(&mut this.connection.borrow_mut(py).output_held) {
+            return;
+        }
+        let Some(registration) = this.registration(py) else { return };
+        match send_pending(this, &registration, py) {
+            // It may have been held while the transport was closing: then this was the last of it.
+            Ok(()) if this.connection.borrow(py).output.is_empty() => Self::output_shrank(slf),
+            Ok(()) => Self::after_growth(slf),
+            Err(error) => Self::io_failed(slf, WRITE_FAILED, &error),
+        }
+    }
+
+    /// Writes `bytes` behind what is pending; small output is held back for a moment.
     pub(super) fn write_bytes(slf: &Bound<'_, Self>, bytes: &Bound<'_, PyBytes>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let data = bytes.as_bytes();
         if data.is_empty() || this.is_written_off(py)? {
             return Ok(());
         }
-        let mut sent = 0;
-        if this.connection.borrow(py).output.is_empty()
-            && let Some(registration) = this.registration(py)
-        {
-            match send(&registration, data) {
-                Ok(count) if count == data.len() => return Ok(()),
-                Ok(count) => sent = count,
-                Err(error) => {
-                    Self::io_failed(slf, "Fatal write error on socket transport", &error);
-                    return Ok(());
+        let plan = this.connection.borrow_mut(py).plan_write(data.len(), this.state.is_running(py));
+        match plan {
+            WritePlan::Hold { newly } => {
+                this.connection.borrow_mut(py).output.push(bytes, 0);
+                if newly {
+                    this.state.hold_output(py, slf.clone().unbind());
                 }
             }
+            WritePlan::SendHeld => {
+                this.connection.borrow_mut(py).output.push(bytes, 0);
+                Self::send_held(slf);
+            }
+            WritePlan::SendAtOnce => {
+                let Some(registration) = this.registration(py) else { return Ok(()) };
+                match send(&registration, data) {
+                    Ok(count) if count == data.len() => {}
+                    Ok(count) => {
+                        this.connection.borrow_mut(py).output.push(bytes, count);
+                        Self::after_growth(slf);
+                    }
+                    Err(error) => Self::io_failed(slf, WRITE_FAILED, &error),
+                }
+            }
+            WritePlan::Queue => {
+                this.connection.borrow_mut(py).output.push(bytes, 0);
+                Self::after_growth(slf);
+            }
         }
-        this.connection.borrow_mut(py).output.push(bytes, sent);
-        Self::after_growth(slf);
         Ok(())
     }
 
