@@ -146,12 +146,7 @@ async fn connection<A: Application>(
         // Its errors are the peer's: it broke the protocol or left. Both end the connection.
         match connection.as_mut().poll(cx) {
             Poll::Pending if phase != Phase::Closing => Poll::Pending,
-            // The last answer has given way to others once (see `wire`); now it goes out.
-            Poll::Pending => {
-                let _ = connection.as_mut().poll(cx);
-                Poll::Ready(())
-            }
-            Poll::Ready(_) => Poll::Ready(()),
+            _ => Poll::Ready(()),
         }
     })
     .await;

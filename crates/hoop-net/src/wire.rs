@@ -1,8 +1,8 @@
-//! The byte stream under hyper: short responses go out by `send`, and it is closed in stages.
+//! The byte stream under hyper: short responses go out in a row, and it is closed in stages.
 //!
-//! hyper hands over head and body as two pieces. For small ones, putting them together and calling
-//! `send` costs the kernel less than a vectored write: it skips the file layer's own path. And they
-//! go out in a row, once all connections that are ready were served (docs/adr/0013).
+//! hyper hands over head and body as two pieces. Short ones are put together and wait for the flush,
+//! and that lets all connections that are ready be served before it sends (docs/adr/0013). One `send`
+//! costs the kernel less than a vectored write: it skips the file layer's own path.
 //!
 //! A socket that is closed while its peer still sends is reset, and the reset may overtake the last
 //! response. So where the peer may be sending, what it sends is read and thrown away for a while
@@ -13,7 +13,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -47,35 +47,64 @@ enum Closing {
 }
 
 /// A connection's stream.
-pub struct Wire<S> {
+pub struct Wire<S: AsyncWrite + Unpin> {
     stream: S,
-    /// Scratch memory for joining; its contents mean nothing between writes.
-    joined: Vec<u8>,
+    /// Short output that was accepted and waits for `poll_flush`, but for the first `sent` bytes.
+    pending: Vec<u8>,
+    sent: usize,
     peer_sends: PeerSends,
-    /// The next short write may go out: the others had their turn.
+    /// What is pending may go out: the others had their turn.
     gave_way: bool,
     closing: Closing,
 }
 
-impl<S> Wire<S> {
+impl<S: AsyncWrite + Unpin> Wire<S> {
     pub fn new(stream: S, peer_sends: PeerSends) -> Self {
-        Self { stream, joined: Vec::new(), peer_sends, gave_way: false, closing: Closing::Not }
+        Self { stream, pending: Vec::new(), sent: 0, peer_sends, gave_way: false, closing: Closing::Not }
+    }
+
+    /// Sends what is pending, whoever else is ready.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(left) = self.pending.get(self.sent..).filter(|left| !left.is_empty()) {
+            match std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, left))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent => self.sent += sent,
+            }
+        }
+        self.pending.clear();
+        self.sent = 0;
+        self.gave_way = false;
+        Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+impl<S: AsyncWrite + Unpin> Drop for Wire<S> {
+    /// A connection that ends before its next flush still sends what it accepted, if the socket
+    /// takes it at once.
+    fn drop(&mut self) {
+        let _ = self.poll_send(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer)?;
+        if read.is_pending() && !self.pending.is_empty() {
+            // Who only waits for the peer may not flush: hyper hands an upgraded stream over with
+            // its last response still pending.
+            let _ = self.poll_flush(cx)?;
+        }
+        read.map(Ok)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -83,22 +112,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if pieces.iter().map(|piece| piece.len()).sum::<usize>() > JOIN_UP_TO {
-            return Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
-        }
         let this = &mut *self;
-        if !std::mem::replace(&mut this.gave_way, true) {
-            // The other connections that are ready are served first, then all answers go out in a
-            // row: a peer that is woken once for many costs less than one that is woken for each.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if this.pending.len() + length > JOIN_UP_TO {
+            std::task::ready!(this.poll_send(cx))?;
         }
-        this.gave_way = false;
-        this.joined.clear();
+        if length > JOIN_UP_TO {
+            return Pin::new(&mut this.stream).poll_write_vectored(cx, pieces);
+        }
         for piece in pieces {
-            this.joined.extend_from_slice(piece);
+            this.pending.extend_from_slice(piece);
         }
-        Pin::new(&mut this.stream).poll_write(cx, &this.joined)
+        Poll::Ready(Ok(length))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -106,7 +131,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let this = &mut *self;
+        if !this.pending.is_empty() && !std::mem::replace(&mut this.gave_way, true) {
+            // The other connections that are ready are served first, then all answers go out in a
+            // row: a peer that is woken once for many costs less than one that is woken for each.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        std::task::ready!(this.poll_send(cx))?;
+        Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -114,6 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         loop {
             match &mut this.closing {
                 Closing::Not => {
+                    std::task::ready!(this.poll_send(cx))?;
                     std::task::ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
                     this.closing = Closing::WriteEnded(Box::pin(tokio::time::sleep(LINGER)));
                 }
@@ -146,5 +180,93 @@ fn discard(
             return Poll::Ready(Ok(()));
         }
         peer_sends.set(true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+
+    use super::*;
+
+    fn connected(room: usize) -> (Wire<DuplexStream>, DuplexStream) {
+        let (near, far) = duplex(room);
+        (Wire::new(near, PeerSends::default()), far)
+    }
+
+    fn write(wire: &mut Wire<DuplexStream>, pieces: &[&[u8]]) -> Poll<io::Result<usize>> {
+        let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        Pin::new(wire).poll_write_vectored(&mut Context::from_waker(Waker::noop()), &slices)
+    }
+
+    fn flush(wire: &mut Wire<DuplexStream>) -> Poll<io::Result<()>> {
+        Pin::new(wire).poll_flush(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn arrived(far: &mut DuplexStream) -> Vec<u8> {
+        let mut bytes = vec![0; 64 * 1024];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        let _ = Pin::new(far).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer);
+        buffer.filled().to_vec()
+    }
+
+    #[test]
+    fn short_writes_are_joined_and_go_out_after_giving_way_once() {
+        let (mut wire, mut far) = connected(1024);
+        assert!(matches!(write(&mut wire, &[b"head ", b"body"]), Poll::Ready(Ok(9))));
+        assert!(matches!(write(&mut wire, &[b", more"]), Poll::Ready(Ok(6))));
+        assert!(flush(&mut wire).is_pending());
+        assert_eq!(arrived(&mut far), b"");
+        assert!(flush(&mut wire).is_ready());
+        assert_eq!(arrived(&mut far), b"head body, more");
+        assert!(flush(&mut wire).is_ready(), "with nothing pending there is nothing to give way for");
+    }
+
+    #[test]
+    fn a_long_write_goes_out_behind_the_short_one_before_it() {
+        let (mut wire, mut far) = connected(64 * 1024);
+        assert!(write(&mut wire, &[b"short"]).is_ready());
+        let long = [b'x'; 10_000];
+        assert!(matches!(write(&mut wire, &[&long]), Poll::Ready(Ok(10_000))));
+        assert_eq!(arrived(&mut far), [b"short".as_slice(), &long].concat());
+    }
+
+    #[test]
+    fn a_socket_that_is_full_keeps_the_rest_for_later() {
+        let (mut wire, mut far) = connected(10);
+        assert!(write(&mut wire, &[b"twelve bytes"]).is_ready());
+        assert!(flush(&mut wire).is_pending());
+        assert!(flush(&mut wire).is_pending());
+        assert_eq!(arrived(&mut far), b"twelve byt");
+        assert!(flush(&mut wire).is_ready());
+        assert_eq!(arrived(&mut far), b"es");
+    }
+
+    #[test]
+    fn who_only_reads_on_sends_what_is_pending_too() {
+        let (mut wire, mut far) = connected(1024);
+        assert!(write(&mut wire, &[b"switching protocols"]).is_ready());
+        for _ in 0..2 {
+            let mut scrap = [0; 10];
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(Pin::new(&mut wire).poll_read(&mut cx, &mut ReadBuf::new(&mut scrap)).is_pending());
+        }
+        assert_eq!(arrived(&mut far), b"switching protocols");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_dropped_or_shut_down_sends_what_it_accepted() {
+        let (mut wire, mut far) = connected(1024);
+        assert!(write(&mut wire, &[b"last words"]).is_ready());
+        drop(wire);
+        let mut received = Vec::new();
+        far.read_to_end(&mut received).await.expect("an orderly end");
+        assert_eq!(received, b"last words");
+
+        let (mut wire, mut far) = connected(1024);
+        assert!(write(&mut wire, &[b"last words"]).is_ready());
+        let mut cx = Context::from_waker(Waker::noop());
+        let _ = Pin::new(&mut wire).poll_shutdown(&mut cx);
+        assert_eq!(arrived(&mut far), b"last words");
     }
 }
