@@ -48,6 +48,17 @@ async def number(page: Page) -> int:
     return int(re.sub(r"\D", "", text) or "0")
 
 
+async def number_of_at_least(page: Page, least: int) -> None:
+    """Wait until the ticker shows `least` or more: a busy machine may miss to see one of them."""
+    await page.wait_for_function(
+        """(least) => {
+          const shown = document.getElementById("ticker-number").innerText;
+          return Number(shown.replace(/\\D/g, "")) >= least;
+        }""",
+        arg=least,
+    )
+
+
 async def join(page: Page, name: str) -> None:
     await page.get_by_label("Your name").fill(name)
     await page.get_by_role("button", name="Join").click()
@@ -139,7 +150,7 @@ async def test_the_ticker_ticks_and_pauses(visit: Visits) -> None:
     state = page.locator("#ticker-state")
     await expect(state).to_have_text("Live.")
     first = await number(page)
-    await expect(page.locator("#ticker-number")).to_have_text(str(first + 3))
+    await number_of_at_least(page, first + 3)
     await expect(page.locator("#ticker-late")).to_have_text(re.compile(r"^\d+\.\d\sms$"))
     await expect(page.locator(".trail")).to_have_attribute("d", re.compile("^M.*C"))
     await expect(page.locator("#engine")).to_contain_text("CPython")
@@ -148,7 +159,7 @@ async def test_the_ticker_ticks_and_pauses(visit: Visits) -> None:
     await expect(state).to_contain_text("Paused")
     paused = await number(page)
     other = await visit()  # Somebody else still listens, and so the server goes on counting.
-    await expect(other.locator("#ticker-number")).to_have_text(str(paused + 3))
+    await number_of_at_least(other, paused + 3)
     assert await number(page) == paused
     await page.get_by_role("button", name="Resume").click()
     await expect(state).to_have_text("Live.")

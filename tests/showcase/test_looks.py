@@ -232,7 +232,7 @@ async def test_the_keyboard_works_every_demo(visit: Visits) -> None:
     page = await visit()
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
-    assert page.url.endswith("#content")
+    await page.wait_for_url("**#content")
     await page.locator("#waits-run").focus()
     await page.keyboard.press("Enter")
     await page.get_by_label("Your name").focus()
