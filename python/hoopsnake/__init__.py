@@ -2,6 +2,7 @@
 
 from hoopsnake._errors import ClientDisconnected, LifespanError, ListenError, ServerError
 from hoopsnake._event_loop import EventLoop, new_event_loop, run
+from hoopsnake._loop_stats import DelayHistogram, LoopStats
 from hoopsnake._native import __version__
 from hoopsnake._policy import install
 from hoopsnake._server import serve
@@ -9,9 +10,11 @@ from hoopsnake._server_config import ServerConfig
 
 __all__ = [
     "ClientDisconnected",
+    "DelayHistogram",
     "EventLoop",
     "LifespanError",
     "ListenError",
+    "LoopStats",
     "ServerConfig",
     "ServerError",
     "__version__",

@@ -13,6 +13,7 @@ from asyncio import events, futures, sslproto
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar, TypeVarTuple
 
+from hoopsnake._loop_stats import DelayHistogram, LoopStats
 from hoopsnake._native import LoopCore, SocketTransport
 
 Result = TypeVar("Result")
@@ -104,6 +105,16 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         """
         super().close()
         self._close()
+
+    def stats(self) -> LoopStats:
+        """Tell what the loop has counted so far: turns, callbacks, delays, time parked.
+
+        Counting is always on and costs a look at the clock each turn. May be called from any
+        thread, also while a callback blocks the loop, and after the loop was closed.
+        """
+        counted = self._statistics()
+        delays = DelayHistogram(counted.pop("ready_delays"))
+        return LoopStats(**counted, ready_delays=delays)
 
     def set_debug(self, enabled: bool) -> None:
         """Turn asyncio's debug mode on or off, from the next scheduled callback on."""

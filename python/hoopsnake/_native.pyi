@@ -14,6 +14,7 @@ from hoopsnake._journal import Journal
 from hoopsnake._server_config import ServerConfig
 
 __all__ = [
+    "_DELAY_BOUNDS",
     "Handle",
     "LoopCore",
     "Server",
@@ -26,10 +27,12 @@ _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
 
 __version__: Final[str]
+_DELAY_BOUNDS: Final[tuple[float, ...]]
 
 @disjoint_base
 class LoopCore:
     def __new__(cls, *_args: object, **_kwargs: object) -> Self: ...
+    def _statistics(self) -> dict[str, Any]: ...
     def _run(self) -> None: ...
     @staticmethod
     def _forked_while_running() -> bool: ...

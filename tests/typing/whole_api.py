@@ -13,9 +13,11 @@ from typing import Any, Literal, assert_type
 import hoopsnake
 from hoopsnake import (
     ClientDisconnected,
+    DelayHistogram,
     EventLoop,
     LifespanError,
     ListenError,
+    LoopStats,
     ServerConfig,
     ServerError,
 )
@@ -53,6 +55,20 @@ def run_programs() -> None:
     with asyncio.Runner(loop_factory=hoopsnake.new_event_loop) as runner:
         assert_type(runner.run(answer()), int)
     hoopsnake.install()
+
+
+def look_at(loop: EventLoop) -> None:
+    stats = loop.stats()
+    assert_type(stats, LoopStats)
+    assert_type(stats - stats, LoopStats)
+    assert_type(stats.turns + stats.callbacks + stats.ready + stats.timers + stats.transports, int)
+    assert_type(stats.callback_seconds + stats.parked_seconds + stats.gil_seconds, float)
+    delays = stats.ready_delays - stats.ready_delays
+    assert_type(delays, DelayHistogram)
+    assert_type(delays.counts, tuple[int, ...])
+    assert_type(delays.bounds, tuple[float, ...])
+    assert_type(delays.total, int)
+    assert_type(delays.quantile(0.99), float)
 
 
 def configure() -> ServerConfig:

@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("_DELAY_BOUNDS", event_loop::statistics::delay_bounds(module.py())?)?;
     module.add_class::<event_loop::LoopCore>()?;
     module.add_class::<event_loop::handle::Handle>()?;
     module.add_class::<event_loop::handle::TimerHandle>()?;

@@ -104,7 +104,12 @@ impl<T: Cancellable> TimerHeap<T> {
         self.heap.is_empty()
     }
 
-    /// How many timers wait, cancelled ones included until they are swept.
+    /// How many timers wait to run.
+    pub fn pending(&self) -> usize {
+        self.heap.len().saturating_sub(self.cancelled)
+    }
+
+    /// How many timers are held, cancelled ones included until they are swept.
     pub fn len(&self) -> usize {
         self.heap.len()
     }

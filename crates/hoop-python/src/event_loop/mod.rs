@@ -8,6 +8,7 @@ mod pump;
 mod readers;
 pub mod runtime;
 pub mod state;
+pub mod statistics;
 mod task_factory;
 pub mod transport;
 
@@ -24,7 +25,9 @@ use tokio::runtime::Runtime;
 use self::handle::{Arguments, Call, Handle, current_context};
 use self::pending_tasks::{PendingTasks, sweep};
 use self::readers::{Direction, Readers, file_descriptor};
+use self::runtime::Parking;
 use self::state::LoopState;
+use self::statistics::Statistics;
 use self::task_factory::from_factory;
 use crate::errors::{internal, loop_is_closed, os_error};
 use crate::gil_cell::GilCell;
@@ -166,15 +169,20 @@ impl LoopCore {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let runtime = runtime::build().map_err(|error| os_error(&error))?;
+        let parking = Arc::<Parking>::default();
+        let runtime = runtime::build(parking.clone()).map_err(|error| os_error(&error))?;
         Ok(Self {
-            state: Arc::new(LoopState::new(runtime.handle().clone())),
+            state: Arc::new(LoopState::new(runtime.handle().clone(), parking)),
             runtime: GilCell::new(Some(Arc::new(runtime))),
             readers: GilCell::default(),
             pending_tasks: GilCell::default(),
             task_factory: GilCell::default(),
             debug: GilCell::new(false),
         })
+    }
+
+    fn _statistics(&self, py: Python<'_>) -> PyResult<Statistics> {
+        Statistics::of(py, &self.state)
     }
 
     /// Drives the loop until `stop()`; raises what a callback raised to leave it.

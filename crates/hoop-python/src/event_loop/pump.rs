@@ -60,8 +60,11 @@ impl Pump {
             if state.has_failed(py) {
                 return Turns::Stopped;
             }
-            self.queue_due_timers(py);
-            callbacks += state.ready.borrow_mut(py).begin_turn();
+            let now = LoopState::time();
+            self.queue_due_timers(py, now);
+            let in_turn = state.ready.borrow_mut(py).begin_turn();
+            state.meter.borrow_mut(py).turn_began(now, in_turn);
+            callbacks += in_turn;
             loop {
                 let next = state.ready.borrow_mut(py).next_in_turn();
                 let Some(handle) = next else { break };
@@ -85,11 +88,11 @@ impl Pump {
         Turns::MoreToRun
     }
 
-    fn queue_due_timers(&self, py: Python<'_>) {
-        if self.state.timers.borrow(py).is_empty() {
-            return;
+    fn queue_due_timers(&self, py: Python<'_>, now: f64) {
+        match self.state.timers.borrow(py).next_deadline() {
+            Some(deadline) if deadline <= now => self.state.meter.borrow_mut(py).became_ready(deadline),
+            _ => return,
         }
-        let now = LoopState::time();
         loop {
             let due = self.state.timers.borrow_mut(py).pop_due(now);
             let Some(timer) = due else { break };
@@ -123,8 +126,7 @@ impl Pump {
     /// Python code hands it over where it is asked to, callbacks in C do not look. So a Python
     /// function is called: to give the GIL up here and take it back at once would only make whoever
     /// waits for it begin its waiting anew.
-    fn share_gil(&mut self, py: Python<'_>) {
-        let now = LoopState::time();
+    fn share_gil(&mut self, py: Python<'_>, now: f64) {
         if now - self.gil_held_since >= GIL_SWITCH_SECONDS {
             self.gil_held_since = now;
             let shared = Imports::get(py).and_then(|imports| calls::call(py, &imports.share_gil, &[]));
@@ -144,7 +146,10 @@ impl Future for Pump {
             this.state.set_waker(py, cx.waker());
             this.state.set_awake(py, true);
             this.state.send_held(py);
-            match this.run_turns(py) {
+            let turns = this.run_turns(py);
+            let now = LoopState::time();
+            this.state.meter.borrow_mut(py).turns_ended(now, matches!(turns, Turns::MoreToRun));
+            match turns {
                 Turns::Stopped => {
                     this.state.send_held(py);
                     return Poll::Ready(());
@@ -156,7 +161,7 @@ impl Future for Pump {
                     }
                     this.state.set_awake(py, true);
                 }
-                Turns::MoreToRun => this.share_gil(py),
+                Turns::MoreToRun => this.share_gil(py, now),
             }
             // Not `wake_by_ref`: a deferred wake-up comes after the poller was looked at.
             let _ = pin!(tokio::task::yield_now()).poll(cx);

@@ -10,13 +10,17 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use pyo3::ffi;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 thread_local! {
-    static PARKED_THREAD_STATE: Cell<*mut ffi::PyThreadState> = const { Cell::new(std::ptr::null_mut()) };
+    /// While this thread is parked: its Python thread state, and since when.
+    static PARKED: Cell<(*mut ffi::PyThreadState, u64)> = const { Cell::new((std::ptr::null_mut(), 0)) };
     /// The process in which this thread drives a runtime; 0 while it drives none.
     static DRIVEN_IN: Cell<u32> = const { Cell::new(0) };
 }
@@ -40,22 +44,56 @@ pub fn drives_in_parent_only() -> bool {
     is_driving() && DRIVEN_IN.get() != std::process::id()
 }
 
+/// How long a runtime was parked, and then waited for the GIL. Atomic only because tokio wants its
+/// hooks `Sync`: one thread writes at a time.
+#[derive(Debug, Default)]
+pub struct Parking {
+    parked: AtomicU64,
+    waited_for_gil: AtomicU64,
+}
+
+impl Parking {
+    /// Seconds in which the loop had nothing to do.
+    pub fn parked_seconds(&self) -> f64 {
+        self.parked.load(Ordering::Relaxed) as f64 / 1e9
+    }
+
+    /// Seconds in which it had, but another thread of Python's had the GIL.
+    pub fn gil_seconds(&self) -> f64 {
+        self.waited_for_gil.load(Ordering::Relaxed) as f64 / 1e9
+    }
+}
+
 /// Builds the runtime of one event loop.
-pub fn build() -> std::io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().on_thread_park(release_gil).on_thread_unpark(take_gil).build()
+pub fn build(parking: Arc<Parking>) -> std::io::Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(release_gil)
+        .on_thread_unpark(move || take_gil(&parking))
+        .build()
+}
+
+/// `time.monotonic_ns()`.
+pub fn nanoseconds() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }
 
 fn release_gil() {
     // SAFETY: rule 1: this thread holds the GIL whenever its runtime is about to park.
-    PARKED_THREAD_STATE.set(unsafe { ffi::PyEval_SaveThread() });
+    PARKED.set((unsafe { ffi::PyEval_SaveThread() }, nanoseconds()));
 }
 
-fn take_gil() {
-    let state = PARKED_THREAD_STATE.replace(std::ptr::null_mut());
-    if !state.is_null() {
-        // SAFETY: rule 2: the pointer came from PyEval_SaveThread in this very thread.
-        unsafe { ffi::PyEval_RestoreThread(state) };
+fn take_gil(parking: &Parking) {
+    let (state, since) = PARKED.replace((std::ptr::null_mut(), 0));
+    if state.is_null() {
+        return;
     }
+    let woken = nanoseconds();
+    // SAFETY: rule 2: the pointer came from PyEval_SaveThread in this very thread.
+    unsafe { ffi::PyEval_RestoreThread(state) };
+    parking.parked.fetch_add(woken.saturating_sub(since), Ordering::Relaxed);
+    parking.waited_for_gil.fetch_add(nanoseconds().saturating_sub(woken), Ordering::Relaxed);
 }
 
 /// A future of the loop's thread, which tokio may treat as `Send` by rule 3.

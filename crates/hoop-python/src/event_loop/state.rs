@@ -4,15 +4,14 @@ use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use hoop_sched::{ReadyQueue, SweptList, TimerHeap};
+use hoop_sched::{LoopMeter, ReadyQueue, SweptList, TimerHeap};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::calls;
 use super::handle::{Arguments, Call, Handle, QueuedTimer, TimerHandle, leaves_the_loop};
-use super::runtime;
+use super::runtime::{self, Parking};
 use super::transport::SocketTransport;
 use crate::errors::loop_is_closed;
 use crate::gil_cell::GilCell;
@@ -56,14 +55,18 @@ pub struct LoopState {
     python_loop: GilCell<Option<Py<PyAny>>>,
     /// Transports whose output is held back until the callbacks that are running have run.
     held_output: GilCell<Vec<Py<SocketTransport>>>,
+    /// Memory for such output, while none of it is in there.
+    output_buffers: GilCell<Vec<Vec<u8>>>,
     /// Transports with a task; an entry is dead once that task has ended.
     driven: GilCell<SweptList<Weak<Driven>>>,
+    pub meter: GilCell<LoopMeter>,
+    pub parking: Arc<Parking>,
     /// None once the loop is closed.
     runtime: GilCell<Option<tokio::runtime::Handle>>,
 }
 
 impl LoopState {
-    pub fn new(runtime: tokio::runtime::Handle) -> Self {
+    pub fn new(runtime: tokio::runtime::Handle, parking: Arc<Parking>) -> Self {
         Self {
             ready: GilCell::default(),
             timers: GilCell::default(),
@@ -75,7 +78,10 @@ impl LoopState {
             after_turn: GilCell::default(),
             python_loop: GilCell::default(),
             held_output: GilCell::default(),
+            output_buffers: GilCell::default(),
             driven: GilCell::default(),
+            meter: GilCell::default(),
+            parking,
             runtime: GilCell::new(Some(runtime)),
         }
     }
@@ -83,8 +89,7 @@ impl LoopState {
     /// The loop's clock, that of `time.monotonic()`, in seconds.
     #[inline]
     pub fn time() -> f64 {
-        let now = clock_gettime(ClockId::Monotonic);
-        (now.tv_sec * 1_000_000_000 + now.tv_nsec) as f64 / 1e9
+        runtime::nanoseconds() as f64 / 1e9
     }
 
     /// The runtime of a loop that is not closed.
@@ -129,6 +134,20 @@ impl LoopState {
         }
     }
 
+    /// Empty memory for output that is held back.
+    pub fn output_buffer(&self, py: Python<'_>) -> Vec<u8> {
+        self.output_buffers.borrow_mut(py).pop().unwrap_or_default()
+    }
+
+    /// Takes such memory back, to be used once more.
+    pub fn give_back_output_buffer(&self, py: Python<'_>, mut buffer: Vec<u8>) {
+        buffer.clear();
+        let mut buffers = self.output_buffers.borrow_mut(py);
+        if buffers.len() < OUTPUTS_HELD_AT_MOST {
+            buffers.push(buffer);
+        }
+    }
+
     /// Sends the output that was held back, of all connections in a row.
     pub fn send_held(&self, py: Python<'_>) {
         while !self.held_output.borrow(py).is_empty() {
@@ -142,6 +161,12 @@ impl LoopState {
                 *held_output = transports;
             }
         }
+    }
+
+    /// Transports whose connection is open.
+    pub fn open_transports(&self, py: Python<'_>) -> usize {
+        let slots: Vec<_> = self.driven.borrow(py).iter().filter_map(Weak::upgrade).collect();
+        slots.iter().filter(|slot| slot.transport(py).is_some_and(|it| it.get().is_open(py))).count()
     }
 
     /// Lets go of the runtime of a loop that is closed.
@@ -244,6 +269,7 @@ impl LoopState {
         let waker = self.waker.borrow(py).clone();
         if let Some(waker) = waker {
             self.awake.set(py, true);
+            self.meter.borrow_mut(py).became_ready(Self::time());
             waker.wake();
         }
     }

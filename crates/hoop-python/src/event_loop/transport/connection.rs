@@ -12,22 +12,8 @@ use crate::event_loop::promise::Promise;
 
 /// asyncio's default high-water mark, in bytes.
 const HIGH_WATER: usize = 64 * 1024;
-/// Output longer than this is sent at once: it fills the peer's hands by itself, in bytes.
-const HELD_AT_MOST: usize = 16 * 1024;
-
-/// What becomes of the bytes of one `write()`.
-#[derive(Debug, PartialEq, Eq)]
-pub enum WritePlan {
-    /// Keep them until the callbacks that are running have run; `newly`: nothing was held before.
-    Hold {
-        newly: bool,
-    },
-    /// Too much is held with them: send all of it.
-    SendHeld,
-    SendAtOnce,
-    /// The socket is full: they wait behind what it did not take.
-    Queue,
-}
+/// What is longer is sent at once: to copy it would cost more than is won.
+const HELD_AT_MOST: usize = 4096;
 
 /// Changing state of one connection. All of its transitions are in this crate's `transport` module.
 pub struct Connection {
@@ -40,8 +26,9 @@ pub struct Connection {
     /// None until first used after the protocol was set.
     pub receiver: Option<Receiver>,
     pub output: WriteBuffer,
-    /// The output is listed to be sent soon (`LoopState::hold_output`); the socket was not tried yet.
-    pub output_held: bool,
+    /// Small output that the socket was not tried with yet. It goes ahead of `output`, which is empty
+    /// while there is any; the transport is listed to send it soon (`LoopState::hold_output`).
+    pub held: Option<Vec<u8>>,
     /// Who waits until all output is written, to send a file behind it.
     pub when_written: Option<Promise>,
     pub task_waker: Option<Waker>,
@@ -76,7 +63,7 @@ impl Connection {
             protocol,
             receiver: None,
             output: WriteBuffer::default(),
-            output_held: false,
+            held: None,
             when_written: None,
             task_waker: None,
             started: false,
@@ -105,20 +92,16 @@ impl Connection {
         self.started && !self.reading_paused && !self.closing && !self.end_of_file_received
     }
 
-    /// Decides on a write of `size` bytes. Who sets the high-water mark to nothing wants `drain()` to
-    /// wait for the socket, so nothing is held back from it.
-    pub fn plan_write(&mut self, size: usize, loop_runs: bool) -> WritePlan {
-        let fits = self.output.len() + size <= HELD_AT_MOST.min(self.high_water);
-        match (self.output_held, self.output.is_empty()) {
-            (true, _) if fits => WritePlan::Hold { newly: false },
-            (true, _) => WritePlan::SendHeld,
-            (false, false) => WritePlan::Queue,
-            (false, true) if fits && loop_runs => {
-                self.output_held = true;
-                WritePlan::Hold { newly: true }
-            }
-            (false, true) => WritePlan::SendAtOnce,
-        }
+    /// Whether `size` more bytes may be held back. Who sets the high-water mark to nothing wants
+    /// `drain()` to wait for the socket, so nothing is held back from it.
+    pub fn may_hold(&self, size: usize) -> bool {
+        let held = self.held.as_ref().map_or(0, Vec::len);
+        self.output.is_empty() && held + size <= HELD_AT_MOST.min(self.high_water)
+    }
+
+    /// Whether the socket has taken all that was written.
+    pub fn is_drained(&self) -> bool {
+        self.output.is_empty() && self.held.is_none()
     }
 
     /// Whether the protocol must be told to stop writing; true once until it is told to resume.
@@ -145,6 +128,13 @@ impl Connection {
         self.high_water = usize::try_from(high).unwrap_or(usize::MAX);
         self.low_water = usize::try_from(low).unwrap_or(usize::MAX);
         Ok(())
+    }
+
+    /// Remembers how to wake the connection's task.
+    pub fn set_task_waker(&mut self, waker: &Waker) {
+        if self.task_waker.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            self.task_waker = Some(waker.clone());
+        }
     }
 
     /// Lets the connection's task look at what changed.

@@ -52,28 +52,6 @@ fn settle(sent: rustix::io::Result<usize>) -> io::Result<usize> {
     }
 }
 
-/// Sends as much of the pending output as the socket takes in one call.
-pub fn send_pending(this: &SocketTransport, registration: &Registration, py: Python<'_>) -> io::Result<()> {
-    let single = this.connection.borrow_mut(py).output.take_single();
-    if let Some(single) = single {
-        let bytes = single.bind(py);
-        let sent = send(registration, bytes.as_bytes())?;
-        this.connection.borrow_mut(py).output.push(bytes, sent);
-        return Ok(());
-    }
-    let done = this.connection.borrow_mut(py).output.write_with(py, |pieces| {
-        settle(rustix::net::sendmsg(
-            borrow(registration),
-            pieces,
-            &mut SendAncillaryBuffer::default(),
-            SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-        ))
-    })?;
-    // Not while the connection is borrowed: to drop Python objects may run anything.
-    drop(done);
-    Ok(())
-}
-
 /// Drives one transport until its connection is lost, or its loop lets go of it.
 pub struct SocketTask(pub Arc<Driven>);
 
@@ -84,7 +62,7 @@ impl Future for SocketTask {
         Python::attach(|py| {
             let Some(transport) = self.0.transport(py) else { return Poll::Ready(()) };
             let transport = transport.bind(py);
-            transport.get().connection.borrow_mut(py).task_waker = Some(cx.waker().clone());
+            transport.get().connection.borrow_mut(py).set_task_waker(cx.waker());
             flush(transport, cx);
             read(transport, cx)
         })
@@ -96,17 +74,26 @@ fn flush(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) {
     let (py, this) = (transport.py(), transport.get());
     loop {
         let Some(registration) = this.registration(py) else { return };
-        {
-            let connection = this.connection.borrow(py);
-            if connection.output.is_empty() || connection.output_held {
-                return;
-            }
+        if this.connection.borrow(py).output.is_empty() {
+            return;
         }
         let Poll::Ready(Ok(mut guard)) = registration.poll_write_ready(cx) else { return };
         let before = this.connection.borrow(py).output.len();
-        if let Err(error) = send_pending(this, &registration, py) {
-            SocketTransport::io_failed(transport, WRITE_FAILED, &error);
-            return;
+        let result = this.connection.borrow_mut(py).output.write_with(py, |pieces| {
+            settle(rustix::net::sendmsg(
+                borrow(&registration),
+                pieces,
+                &mut SendAncillaryBuffer::default(),
+                SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+            ))
+        });
+        match result {
+            // Not dropped while the connection is borrowed: that may run anything.
+            Ok(done) => drop(done),
+            Err(error) => {
+                SocketTransport::io_failed(transport, WRITE_FAILED, &error);
+                return;
+            }
         }
         if this.connection.borrow(py).output.len() == before {
             guard.clear_ready();

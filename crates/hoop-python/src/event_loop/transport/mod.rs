@@ -55,6 +55,11 @@ fn register(py: Python<'_>, state: &LoopState, fd: RawFd) -> PyResult<Registrati
 }
 
 impl SocketTransport {
+    /// Whether the connection is there to be read or written.
+    pub(super) fn is_open(&self, py: Python<'_>) -> bool {
+        self.connection.borrow(py).registration.is_some()
+    }
+
     fn registration(&self, py: Python<'_>) -> Option<Registration> {
         self.connection.borrow(py).registration.clone()
     }
@@ -380,6 +385,7 @@ impl SocketTransport {
             (false, false) => "open",
         };
         let fd = connection.registration.as_ref().map_or(-1, |registration| registration.get_ref().0);
-        format!("<SocketTransport {state} fd={fd} unwritten={}>", connection.output.len())
+        let unwritten = connection.output.len() + connection.held.as_ref().map_or(0, Vec::len);
+        format!("<SocketTransport {state} fd={fd} unwritten={unwritten}>")
     }
 }

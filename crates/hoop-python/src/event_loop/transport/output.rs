@@ -7,8 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 use super::SocketTransport;
-use super::connection::WritePlan;
-use super::io::{WRITE_FAILED, send, send_pending};
+use super::io::{WRITE_FAILED, send};
 use crate::event_loop::calls;
 
 /// asyncio warns when a program keeps writing to a connection that is gone.
@@ -35,7 +34,7 @@ impl SocketTransport {
         }
         let (drained, closing, write_ended) = {
             let connection = this.connection.borrow(py);
-            (connection.output.is_empty(), connection.closing, connection.write_ended)
+            (connection.is_drained(), connection.closing, connection.write_ended)
         };
         if drained {
             this.tell_if_written(py);
@@ -51,11 +50,7 @@ impl SocketTransport {
     pub(super) fn tell_if_written(&self, py: Python<'_>) {
         let waiter = {
             let connection = self.connection.borrow(py);
-            connection
-                .when_written
-                .as_ref()
-                .filter(|_| connection.output.is_empty())
-                .map(|it| it.clone_ref(py))
+            connection.when_written.as_ref().filter(|_| connection.is_drained()).map(|it| it.clone_ref(py))
         };
         if let Some(Err(error)) = waiter.map(|waiter| waiter.settle(py, py.None())) {
             error.write_unraisable(py, None);
@@ -85,54 +80,65 @@ impl SocketTransport {
     /// Sends what was held back so that many connections' output goes out in a row (ADR 0014).
     pub fn send_held(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
-        if !std::mem::take(&mut this.connection.borrow_mut(py).output_held) {
-            return;
-        }
-        let Some(registration) = this.registration(py) else { return };
-        match send_pending(this, &registration, py) {
+        let Some(held) = this.connection.borrow_mut(py).held.take() else { return };
+        match Self::send_at_once(slf, &held).and_then(|sent| held.get(sent..)) {
             // It may have been held while the transport was closing: then this was the last of it.
-            Ok(()) if this.connection.borrow(py).output.is_empty() => Self::output_shrank(slf),
-            Ok(()) => Self::after_growth(slf),
-            Err(error) => Self::io_failed(slf, WRITE_FAILED, &error),
+            Some([]) => Self::output_shrank(slf),
+            Some(left) => {
+                this.connection.borrow_mut(py).output.push(&PyBytes::new(py, left), 0);
+                Self::after_growth(slf);
+            }
+            None => {}
         }
+        this.state.give_back_output_buffer(py, held);
     }
 
     /// Writes `bytes` behind what is pending; small output is held back for a moment.
     pub(super) fn write_bytes(slf: &Bound<'_, Self>, bytes: &Bound<'_, PyBytes>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let data = bytes.as_bytes();
-        if data.is_empty() || this.is_written_off(py)? {
+        if data.is_empty() || this.is_written_off(py)? || Self::hold(slf, data) {
             return Ok(());
         }
-        let plan = this.connection.borrow_mut(py).plan_write(data.len(), this.state.is_running(py));
-        match plan {
-            WritePlan::Hold { newly } => {
-                this.connection.borrow_mut(py).output.push(bytes, 0);
-                if newly {
-                    this.state.hold_output(py, slf.clone().unbind());
-                }
-            }
-            WritePlan::SendHeld => {
-                this.connection.borrow_mut(py).output.push(bytes, 0);
-                Self::send_held(slf);
-            }
-            WritePlan::SendAtOnce => {
-                let Some(registration) = this.registration(py) else { return Ok(()) };
-                match send(&registration, data) {
-                    Ok(count) if count == data.len() => {}
-                    Ok(count) => {
-                        this.connection.borrow_mut(py).output.push(bytes, count);
-                        Self::after_growth(slf);
-                    }
-                    Err(error) => Self::io_failed(slf, WRITE_FAILED, &error),
-                }
-            }
-            WritePlan::Queue => {
-                this.connection.borrow_mut(py).output.push(bytes, 0);
-                Self::after_growth(slf);
-            }
+        Self::send_held(slf);
+        let is_first = this.connection.borrow(py).output.is_empty();
+        let sent = if is_first { Self::send_at_once(slf, data) } else { Some(0) };
+        if let Some(sent) = sent.filter(|sent| *sent < data.len()) {
+            this.connection.borrow_mut(py).output.push(bytes, sent);
+            Self::after_growth(slf);
         }
         Ok(())
+    }
+
+    /// Says how much of `data` the socket took; nothing if the connection is gone.
+    fn send_at_once(slf: &Bound<'_, Self>, data: &[u8]) -> Option<usize> {
+        let registration = slf.get().registration(slf.py())?;
+        match send(&registration, data) {
+            Ok(sent) => Some(sent),
+            Err(error) => {
+                Self::io_failed(slf, WRITE_FAILED, &error);
+                None
+            }
+        }
+    }
+
+    /// Holds small output back; says whether it did.
+    fn hold(slf: &Bound<'_, Self>, data: &[u8]) -> bool {
+        let (py, this) = (slf.py(), slf.get());
+        let mut connection = this.connection.borrow_mut(py);
+        if !connection.may_hold(data.len()) || !this.state.is_running(py) {
+            return false;
+        }
+        if let Some(held) = &mut connection.held {
+            held.extend_from_slice(data);
+            return true;
+        }
+        let mut held = this.state.output_buffer(py);
+        held.extend_from_slice(data);
+        connection.held = Some(held);
+        drop(connection);
+        this.state.hold_output(py, slf.clone().unbind());
+        true
     }
 
     /// Whether the connection is lost, so that what is written now goes nowhere, as in asyncio.

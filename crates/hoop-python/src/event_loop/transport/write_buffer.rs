@@ -41,15 +41,6 @@ impl WriteBuffer {
         }
     }
 
-    /// Takes the only piece out, if nothing of it is written yet; it is pushed back by who cannot write it.
-    pub fn take_single(&mut self) -> Option<Py<PyBytes>> {
-        if self.pieces.len() != 1 || self.pieces.front().is_none_or(|piece| piece.written > 0) {
-            return None;
-        }
-        self.length = 0;
-        self.pieces.pop_front().map(|piece| piece.bytes)
-    }
-
     /// Hands the first pieces to `write`, and forgets as many bytes as it took.
     pub fn write_with<E>(
         &mut self,
