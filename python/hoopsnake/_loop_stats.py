@@ -9,14 +9,14 @@ from hoopsnake._native import _DELAY_BOUNDS
 
 @dataclass(frozen=True)
 class DelayHistogram:
-    """How long things waited, counted in buckets that double from 1 µs to 33.6 s and beyond."""
+    """How long things waited, counted in buckets that double from 1 µs to 34 s and beyond."""
 
     counts: tuple[int, ...]
-    """How many waited so long; bucket `n` holds what took longer than `bounds[n - 1]`."""
+    """How many waited so long; bucket `n` holds what lies from `bounds[n - 1]` to `bounds[n]`."""
 
     @property
     def bounds(self) -> tuple[float, ...]:
-        """The longest delay that each bucket holds, in seconds; infinity for the last."""
+        """What the delays in each bucket stay below, in seconds; infinity for the last."""
         return _DELAY_BOUNDS
 
     @property
@@ -25,7 +25,7 @@ class DelayHistogram:
         return sum(self.counts)
 
     def quantile(self, share: float) -> float:
-        """The delay in seconds that a `share` of all, 0 to 1, did not exceed; 0.0 if none is known.
+        """The delay in seconds that a `share` of all, 0 to 1, stayed below; 0.0 if none is known.
 
         As exact as the buckets are: the true delay is at least half of what this returns.
         Raises ValueError for a share that is not between 0 and 1.

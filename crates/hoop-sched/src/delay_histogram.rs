@@ -1,11 +1,11 @@
 //! How long things waited: counts in buckets that double, from a microsecond to half a minute.
 
-/// Upper bound of the first bucket, in seconds.
-const FIRST_BOUND: f64 = 1e-6;
-/// The last bucket takes whatever is longer than the one before it: 2^25 µs, which is 33.6 s.
+/// The first bucket holds delays below 2^10 ns, which is a microsecond and a bit.
+const FIRST_BOUND_BITS: u32 = 10;
+/// The last bucket takes whatever is longer than the one before it holds: 2^35 ns, which is 34.4 s.
 const BUCKETS: usize = 27;
 
-/// Counts of delays. Bucket `n` holds those up to [`DelayHistogram::bound`]`(n)` that the one before
+/// Counts of delays. Bucket `n` holds those below [`DelayHistogram::bound`]`(n)` that the one before
 /// does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DelayHistogram([u64; BUCKETS]);
@@ -17,23 +17,22 @@ impl Default for DelayHistogram {
 }
 
 impl DelayHistogram {
-    /// Counts a delay. One that is negative or no number counts as none.
+    /// Counts a delay.
     #[inline]
-    pub fn record(&mut self, seconds: f64) {
-        // A cast saturates, and makes 0 of NaN and of what is negative.
-        let bounds_passed = (seconds / FIRST_BOUND).ceil() as u64;
-        let bucket = match bounds_passed {
-            0 => 0,
-            count => (u64::BITS - (count - 1).leading_zeros()) as usize,
-        };
-        if let Some(count) = self.0.get_mut(bucket.min(BUCKETS - 1)) {
+    pub fn record(&mut self, nanoseconds: u64) {
+        let bits = u64::BITS - (nanoseconds >> FIRST_BOUND_BITS).leading_zeros();
+        if let Some(count) = self.0.get_mut((bits as usize).min(BUCKETS - 1)) {
             *count += 1;
         }
     }
 
-    /// The longest delay that bucket `bucket` holds, in seconds; endless for the last.
+    /// What the delays in a bucket stay below, in seconds; endless for the last.
     pub fn bound(bucket: usize) -> f64 {
-        if bucket + 1 < BUCKETS { FIRST_BOUND * (1_u64 << bucket) as f64 } else { f64::INFINITY }
+        if bucket + 1 < BUCKETS {
+            (1_u64 << (FIRST_BOUND_BITS + bucket as u32)) as f64 / 1e9
+        } else {
+            f64::INFINITY
+        }
     }
 
     /// The counts, shortest delays first.
@@ -48,36 +47,36 @@ mod tests {
 
     use super::*;
 
-    fn bucket_of(seconds: f64) -> usize {
+    fn bucket_of(nanoseconds: u64) -> usize {
         let mut histogram = DelayHistogram::default();
-        histogram.record(seconds);
+        histogram.record(nanoseconds);
         histogram.counts().iter().position(|count| *count == 1).expect("it is counted once")
     }
 
     #[test]
-    fn each_bucket_ends_with_its_bound() {
-        for (bucket, _) in DelayHistogram::default().counts().iter().enumerate().skip(1) {
-            let below = DelayHistogram::bound(bucket - 1);
-            assert_eq!(bucket_of(below), bucket - 1);
-            assert_eq!(bucket_of(below * 1.01), bucket);
+    fn each_bucket_ends_below_its_bound() {
+        for bucket in 0..BUCKETS - 1 {
+            let bound = 1024 << bucket;
+            assert_eq!(bucket_of(bound - 1), bucket);
+            assert_eq!(bucket_of(bound), bucket + 1);
+            assert_eq!(DelayHistogram::bound(bucket), bound as f64 / 1e9);
         }
-        assert_eq!(DelayHistogram::bound(20), 1.048_576);
+        assert_eq!(DelayHistogram::bound(20), 1.073_741_824);
     }
 
     #[test]
-    fn what_is_no_delay_counts_as_none() {
-        for nothing in [0.0, -0.0, -5.0, f64::NEG_INFINITY, f64::NAN] {
-            assert_eq!(bucket_of(nothing), 0);
-        }
-        assert_eq!(bucket_of(f64::INFINITY), BUCKETS - 1);
+    fn the_first_bucket_takes_nothing_and_the_last_everything() {
+        assert_eq!(bucket_of(0), 0);
+        assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
     }
 
     proptest! {
         #[test]
-        fn a_delay_lies_within_the_bounds_of_its_bucket(seconds in 1e-9_f64..1e6) {
-            let bucket = bucket_of(seconds);
-            prop_assert!(seconds <= DelayHistogram::bound(bucket));
-            prop_assert!(bucket == 0 || seconds > DelayHistogram::bound(bucket - 1));
+        fn a_delay_lies_within_the_bounds_of_its_bucket(nanoseconds in 0_u64..1 << 50) {
+            let bucket = bucket_of(nanoseconds);
+            let seconds = nanoseconds as f64 / 1e9;
+            prop_assert!(seconds < DelayHistogram::bound(bucket));
+            prop_assert!(bucket == 0 || seconds >= DelayHistogram::bound(bucket - 1));
         }
     }
 }

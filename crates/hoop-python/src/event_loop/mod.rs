@@ -231,7 +231,12 @@ impl LoopCore {
         }
     }
 
+    /// A loop that runs is no garbage, nor is what it holds: it shows nothing then, so that a
+    /// collection need not walk over all that is queued.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if self.state.is_in_use() {
+            return Ok(());
+        }
         self.state.visit(&visit)?;
         if let Some(Some(readers)) = self.readers.for_collector().as_deref() {
             readers.visit(&visit)?;

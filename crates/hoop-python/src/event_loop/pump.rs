@@ -11,6 +11,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::calls;
 use super::handle::Handle;
+use super::runtime::nanoseconds;
 use super::state::LoopState;
 use crate::imports::Imports;
 
@@ -19,7 +20,7 @@ const CALLBACKS_BETWEEN_POLLS: usize = 256;
 /// Turns run before I/O gets its chance again, for chains of one callback a turn.
 const TURNS_BETWEEN_POLLS: usize = 64;
 /// After so long without parking, other threads get the GIL (CPython's switch interval).
-const GIL_SWITCH_SECONDS: f64 = 0.005;
+const GIL_SWITCH_NANOSECONDS: u64 = 5_000_000;
 /// The longest sleep, as in asyncio; a deadline farther away is looked at again then.
 const LONGEST_SLEEP_SECONDS: f64 = 24.0 * 3600.0;
 
@@ -29,7 +30,7 @@ pub struct Pump {
     sleep: Pin<Box<Sleep>>,
     /// The deadline that `sleep` is set to.
     armed: Option<f64>,
-    gil_held_since: f64,
+    gil_held_since: u64,
 }
 
 enum Turns {
@@ -47,7 +48,7 @@ pub async fn run(state: Arc<LoopState>, stopped_beforehand: bool) {
         state,
         sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
         armed: None,
-        gil_held_since: LoopState::time(),
+        gil_held_since: nanoseconds(),
     }
     .await;
 }
@@ -60,7 +61,7 @@ impl Pump {
             if state.has_failed(py) {
                 return Turns::Stopped;
             }
-            let now = LoopState::time();
+            let now = nanoseconds();
             self.queue_due_timers(py, now);
             let in_turn = state.ready.borrow_mut(py).begin_turn();
             state.meter.borrow_mut(py).turn_began(now, in_turn);
@@ -88,10 +89,11 @@ impl Pump {
         Turns::MoreToRun
     }
 
-    fn queue_due_timers(&self, py: Python<'_>, now: f64) {
-        match self.state.timers.borrow(py).next_deadline() {
-            Some(deadline) if deadline <= now => self.state.meter.borrow_mut(py).became_ready(deadline),
-            _ => return,
+    fn queue_due_timers(&self, py: Python<'_>, nanoseconds: u64) {
+        let Some(deadline) = self.state.timers.borrow(py).next_deadline() else { return };
+        let now = nanoseconds as f64 / 1e9;
+        if deadline <= now {
+            self.state.meter.borrow_mut(py).became_ready((deadline * 1e9) as u64);
         }
         loop {
             let due = self.state.timers.borrow_mut(py).pop_due(now);
@@ -126,8 +128,8 @@ impl Pump {
     /// Python code hands it over where it is asked to, callbacks in C do not look. So a Python
     /// function is called: to give the GIL up here and take it back at once would only make whoever
     /// waits for it begin its waiting anew.
-    fn share_gil(&mut self, py: Python<'_>, now: f64) {
-        if now - self.gil_held_since >= GIL_SWITCH_SECONDS {
+    fn share_gil(&mut self, py: Python<'_>, now: u64) {
+        if now - self.gil_held_since >= GIL_SWITCH_NANOSECONDS {
             self.gil_held_since = now;
             let shared = Imports::get(py).and_then(|imports| calls::call(py, &imports.share_gil, &[]));
             if let Err(interrupt) = shared {
@@ -147,7 +149,7 @@ impl Future for Pump {
             this.state.set_awake(py, true);
             this.state.send_held(py);
             let turns = this.run_turns(py);
-            let now = LoopState::time();
+            let now = nanoseconds();
             this.state.meter.borrow_mut(py).turns_ended(now, matches!(turns, Turns::MoreToRun));
             match turns {
                 Turns::Stopped => {

@@ -211,10 +211,7 @@ impl LoopState {
                 }
             }
         }
-        match self.python_loop.for_collector().as_deref() {
-            Some(Some(python_loop)) => visit.call(python_loop),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Queues a callback for the next turn; callable from every thread that holds the GIL.
@@ -269,7 +266,7 @@ impl LoopState {
         let waker = self.waker.borrow(py).clone();
         if let Some(waker) = waker {
             self.awake.set(py, true);
-            self.meter.borrow_mut(py).became_ready(Self::time());
+            self.meter.borrow_mut(py).became_ready(runtime::nanoseconds());
             waker.wake();
         }
     }
@@ -284,6 +281,11 @@ impl LoopState {
         if slot.as_ref().is_none_or(|known| !known.will_wake(waker)) {
             *slot = Some(waker.clone());
         }
+    }
+
+    /// What the garbage collector asks: whether the loop runs, and so is no garbage.
+    pub fn is_in_use(&self) -> bool {
+        self.python_loop.for_collector().is_none_or(|python_loop| python_loop.is_some())
     }
 
     pub fn started(&self, py: Python<'_>, python_loop: Py<PyAny>) {

@@ -20,7 +20,7 @@ pub struct Statistics {
     ready_delays: Py<PyTuple>,
 }
 
-/// The longest delay of each bucket of `ready_delays`, in seconds; endless for the last.
+/// What the delays in each bucket of `ready_delays` stay below, in seconds; endless for the last.
 pub fn delay_bounds(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
     let buckets = DelayHistogram::default().counts().len();
     PyTuple::new(py, (0..buckets).map(DelayHistogram::bound))
