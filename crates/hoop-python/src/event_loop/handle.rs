@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyTuple, PyType};
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hoop_sched::Cancellable;
 
@@ -115,6 +116,14 @@ pub fn leaves_the_loop(py: Python<'_>, error: &PyErr) -> bool {
     error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py)
 }
 
+/// Takes a handle off the garbage collector's list, on which pyo3 puts each object (see
+/// [`Handle::visit`]): to walk over a long queue of them takes longer than to run them.
+#[inline]
+fn not_for_the_collector<T>(handle: &Py<T>) {
+    // SAFETY: the GIL is held; the object is new, so no collection is looking at it.
+    unsafe { ffi::PyObject_GC_UnTrack(handle.as_ptr().cast()) };
+}
+
 /// A callback scheduled by `call_soon` or `add_reader`.
 ///
 /// What it runs is dropped once it has run or was cancelled, so a handle that its own callback
@@ -123,29 +132,67 @@ pub fn leaves_the_loop(py: Python<'_>, error: &PyErr) -> bool {
 #[derive(Debug)]
 pub struct Handle {
     call: GilCell<Option<Call>>,
-    cancelled: GilCell<bool>,
-    repeats: bool,
+    /// Atomic for its size alone: a batch of handles is bound by the memory that it takes.
+    cancelled: AtomicBool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Once,
+    /// For file descriptors: may run many times.
+    Repeating,
+    Timer,
 }
 
 impl Handle {
     #[inline]
-    pub fn new(call: Call) -> Self {
-        Self { call: GilCell::new(Some(call)), cancelled: GilCell::new(false), repeats: false }
+    fn new(call: Call, kind: Kind) -> Self {
+        Self { call: GilCell::new(Some(call)), cancelled: AtomicBool::new(false), kind }
+    }
+
+    /// A handle that runs once.
+    #[inline]
+    pub fn once(py: Python<'_>, call: Call) -> PyResult<Py<Self>> {
+        Py::new(py, Self::new(call, Kind::Once)).inspect(not_for_the_collector)
     }
 
     /// A handle that may run many times, for file descriptors.
-    pub fn repeating(call: Call) -> Self {
-        Self { repeats: true, ..Self::new(call) }
+    pub fn repeating(py: Python<'_>, call: Call) -> PyResult<Py<Self>> {
+        Py::new(py, Self::new(call, Kind::Repeating)).inspect(not_for_the_collector)
     }
 
-    pub fn is_cancelled(&self, py: Python<'_>) -> bool {
-        self.cancelled.get(py)
+    /// Whether nobody but the holder of `handle` knows it, so that it may serve for another callback.
+    #[inline]
+    pub fn is_spare(handle: &Bound<'_, Self>) -> bool {
+        let object = handle.as_ptr();
+        // SAFETY: the GIL is held and `object` is a live handle, whose type has a slot for the list
+        // of weak references at that offset. Nobody has a weak reference if the list is empty.
+        unsafe {
+            ffi::Py_REFCNT(object) == 1
+                && handle.get().kind == Kind::Once
+                && object
+                    .byte_offset((*ffi::Py_TYPE(object)).tp_weaklistoffset)
+                    .cast::<*mut ffi::PyObject>()
+                    .read()
+                    .is_null()
+        }
+    }
+
+    /// Makes a spare handle a new one.
+    #[inline]
+    pub fn renew(&self, py: Python<'_>, call: Call) {
+        drop(self.call.replace(py, Some(call)));
+        self.cancelled.store(false, Ordering::Relaxed);
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
     }
 
     /// Marks the handle as cancelled and drops what it would have run; says whether that was news.
     pub fn cancel_now(&self, py: Python<'_>) -> bool {
-        let news = !self.cancelled.get(py);
-        self.cancelled.set(py, true);
+        let news = !self.cancelled.swap(true, Ordering::Relaxed);
         drop(self.call.take(py));
         news
     }
@@ -156,7 +203,7 @@ impl Handle {
     }
 
     pub fn is_repeating(&self) -> bool {
-        self.repeats
+        self.kind == Kind::Repeating
     }
 
     /// Shows the garbage collector what the handle holds, in the name of the loop that holds it.
@@ -176,7 +223,7 @@ impl Handle {
     pub fn run(slf: &Bound<'_, Self>, state: &LoopState) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
-        let call = if this.repeats {
+        let call = if this.is_repeating() {
             this.call.borrow(py).as_ref().map(|call| call.clone_ref(py))
         } else {
             this.call.take(py)
@@ -199,7 +246,7 @@ impl Handle {
             .call1(py, (&call.callback, call.arguments.to_tuple(py)?))
             .map_or_else(|_| "a callback that cannot be described".to_owned(), |text| text.to_string());
         let this = slf.get();
-        if !this.repeats {
+        if !this.is_repeating() {
             // The exception handler prints the handle: it should still name the callback.
             this.call.replace(py, Some(call));
         }
@@ -207,7 +254,7 @@ impl Handle {
         context.set_item("handle", slf)?;
         let outcome =
             state.report_exception(py, &format!("Exception in callback {described}"), error, Some(&context));
-        if !this.repeats {
+        if !this.is_repeating() {
             drop(this.call.take(py));
         }
         outcome
@@ -215,7 +262,7 @@ impl Handle {
 
     fn describe(&self, py: Python<'_>, class_name: &str, when: Option<f64>) -> PyResult<String> {
         let mut text = format!("<{class_name}");
-        if self.cancelled.get(py) {
+        if self.is_cancelled() {
             text.push_str(" cancelled");
         }
         if let Some(when) = when {
@@ -241,8 +288,8 @@ impl Handle {
     }
 
     /// Whether the callback was cancelled.
-    fn cancelled(&self, py: Python<'_>) -> bool {
-        self.cancelled.get(py)
+    fn cancelled(&self) -> bool {
+        self.is_cancelled()
     }
 
     /// The context the callback runs in; None once it has run or was cancelled.
@@ -251,8 +298,8 @@ impl Handle {
     }
 
     #[getter]
-    fn _cancelled(&self, py: Python<'_>) -> bool {
-        self.cancelled.get(py)
+    fn _cancelled(&self) -> bool {
+        self.is_cancelled()
     }
 
     #[getter]
@@ -289,7 +336,8 @@ pub struct TimerHandle {
 impl TimerHandle {
     pub fn create(py: Python<'_>, call: Call, when: f64, state: &Arc<LoopState>) -> PyResult<Py<Self>> {
         let own = Self { when, scheduled: GilCell::new(true), state: state.clone() };
-        Py::new(py, PyClassInitializer::from(Handle::new(call)).add_subclass(own))
+        Py::new(py, PyClassInitializer::from(Handle::new(call, Kind::Timer)).add_subclass(own))
+            .inspect(not_for_the_collector)
     }
 
     pub fn left_the_heap(&self, py: Python<'_>) {
@@ -355,6 +403,6 @@ impl QueuedTimer {
 
 impl Cancellable for QueuedTimer {
     fn is_cancelled(&self) -> bool {
-        Python::attach(|py| self.0.bind(py).as_super().get().is_cancelled(py))
+        Python::attach(|py| self.0.bind(py).as_super().get().is_cancelled())
     }
 }

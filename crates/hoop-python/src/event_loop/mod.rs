@@ -94,10 +94,10 @@ impl LoopCore {
             let checked = Imports::get(py)?.debug_handle.call1(py, (slf, method, callback, args, context))?;
             let (shown, runner): (Py<PyAny>, Bound<'_, PyAny>) = checked.extract(py)?;
             let call = Self::new_call(slf, runner, &PyTuple::empty(py), None)?;
-            this.state.push_ready(py, Py::new(py, Handle::new(call))?);
+            this.state.push_ready(py, this.state.handle(py, call)?);
             return Ok(shown);
         }
-        let handle = Py::new(py, Handle::new(Self::new_call(slf, callback, args, context)?))?;
+        let handle = this.state.handle(py, Self::new_call(slf, callback, args, context)?)?;
         this.state.push_ready(py, handle.clone_ref(py));
         Ok(handle.into_any())
     }
@@ -132,7 +132,7 @@ impl LoopCore {
     ) -> PyResult<Py<Handle>> {
         let py = slf.py();
         let readers = slf.get().readers(py)?;
-        let handle = Py::new(py, Handle::repeating(Self::new_call(slf, callback, args, None)?))?;
+        let handle = Handle::repeating(py, Self::new_call(slf, callback, args, None)?)?;
         readers.add(py, fd, direction, handle.clone_ref(py))?;
         Ok(handle)
     }

@@ -69,10 +69,12 @@ impl Pump {
             loop {
                 let next = state.ready.borrow_mut(py).next_in_turn();
                 let Some(handle) = next else { break };
-                if let Err(fatal) = Handle::run(handle.bind(py), state) {
+                let handle = handle.into_bound(py);
+                if let Err(fatal) = Handle::run(&handle, state) {
                     state.fail(py, fatal);
                     return Turns::Stopped;
                 }
+                state.keep_if_spare(handle);
             }
             state.send_held(py);
             state.turn_ended(py);

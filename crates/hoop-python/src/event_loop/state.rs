@@ -19,6 +19,9 @@ use crate::gil_cell::GilCell;
 /// asyncio's read size; one buffer serves all connections of a loop, as only one reads at a time.
 pub const READ_BUFFER: usize = 256 * 1024;
 
+/// So many handles are kept to be used again.
+const SPARE_HANDLES: usize = 512;
+
 /// So many transports' output is held back; then it is sent, that the first may not wait for long.
 const OUTPUTS_HELD_AT_MOST: usize = 32;
 
@@ -59,6 +62,8 @@ pub struct LoopState {
     output_buffers: GilCell<Vec<Vec<u8>>>,
     /// Transports with a task; an entry is dead once that task has ended.
     driven: GilCell<SweptList<Weak<Driven>>>,
+    /// Handles that have run and that nobody knows: making one costs more than what it runs.
+    spare_handles: GilCell<Vec<Py<Handle>>>,
     pub meter: GilCell<LoopMeter>,
     pub parking: Arc<Parking>,
     /// None once the loop is closed.
@@ -80,6 +85,7 @@ impl LoopState {
             held_output: GilCell::default(),
             output_buffers: GilCell::default(),
             driven: GilCell::default(),
+            spare_handles: GilCell::default(),
             meter: GilCell::default(),
             parking,
             runtime: GilCell::new(Some(runtime)),
@@ -176,6 +182,7 @@ impl LoopState {
 
     /// Drops all callbacks that have not run, and lets go of transports.
     pub fn clear(&self, py: Python<'_>) {
+        drop(self.spare_handles.take(py));
         let driven = self.driven.take(py);
         for slot in driven.iter().filter_map(Weak::upgrade) {
             drop(slot.0.take(py));
@@ -214,6 +221,30 @@ impl LoopState {
         Ok(())
     }
 
+    /// A handle that runs `call` once.
+    #[inline]
+    pub fn handle(&self, py: Python<'_>, call: Call) -> PyResult<Py<Handle>> {
+        let spare = self.spare_handles.borrow_mut(py).pop();
+        match spare {
+            Some(handle) => {
+                handle.get().renew(py, call);
+                Ok(handle)
+            }
+            None => Handle::once(py, call),
+        }
+    }
+
+    /// Takes a handle that has run.
+    #[inline]
+    pub fn keep_if_spare(&self, handle: Bound<'_, Handle>) {
+        if Handle::is_spare(&handle) {
+            let mut spare_handles = self.spare_handles.borrow_mut(handle.py());
+            if spare_handles.len() < SPARE_HANDLES {
+                spare_handles.push(handle.unbind());
+            }
+        }
+    }
+
     /// Queues a callback for the next turn; callable from every thread that holds the GIL.
     #[inline]
     pub fn push_ready(&self, py: Python<'_>, handle: Py<Handle>) {
@@ -230,7 +261,7 @@ impl LoopState {
         context: Py<PyAny>,
     ) -> PyResult<()> {
         let call = Call { callback, arguments, context };
-        self.push_ready(py, Py::new(py, Handle::new(call))?);
+        self.push_ready(py, self.handle(py, call)?);
         Ok(())
     }
 
