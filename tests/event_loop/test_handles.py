@@ -149,3 +149,37 @@ def test_a_handle_tells_its_context(loop: AbstractEventLoop) -> None:
     context = contextvars.copy_context()
     assert loop.call_soon(callback, context=context).get_context() is context
     assert loop.call_later(1, callback, context=context).get_context() is context
+
+
+def test_a_handle_that_the_program_keeps_serves_no_other_callback(loop: AbstractEventLoop) -> None:
+    kept = [loop.call_soon(callback) for _ in range(10)]
+    loop.run_until_complete(asyncio.sleep(0))
+    ran: list[int] = []
+    later = [loop.call_soon(ran.append, number) for number in range(20)]
+    assert not {id(handle) for handle in kept} & {id(handle) for handle in later}
+    for handle in kept:
+        handle.cancel()
+    loop.run_until_complete(asyncio.sleep(0))
+    assert ran == list(range(20))
+
+
+def test_a_weak_reference_to_a_handle_that_ran_stays_dead(loop: AbstractEventLoop) -> None:
+    watched = [weakref.ref(loop.call_soon(callback)) for _ in range(10)]
+    loop.run_until_complete(asyncio.sleep(0))
+    assert [watch() for watch in watched] == [None] * 10
+    new = [loop.call_soon(callback) for _ in range(20)]
+    assert [watch() for watch in watched] == [None] * 10
+    loop.run_until_complete(asyncio.sleep(0))
+    assert not any(handle.cancelled() for handle in new)
+
+
+def test_a_callback_runs_whatever_became_of_the_handles_before_it(loop: AbstractEventLoop) -> None:
+    ran: list[int] = []
+    for round_ in range(50):
+        for number in range(20):
+            handle = loop.call_soon(ran.append, round_)
+            if number % 2:
+                handle.cancel()
+        del handle
+        loop.run_until_complete(asyncio.sleep(0))
+    assert ran == [round_ for round_ in range(50) for _ in range(10)]

@@ -19,8 +19,9 @@ use crate::gil_cell::GilCell;
 /// asyncio's read size; one buffer serves all connections of a loop, as only one reads at a time.
 pub const READ_BUFFER: usize = 256 * 1024;
 
-/// So many handles are kept to be used again.
-const SPARE_HANDLES: usize = 512;
+/// So many handles are kept to be used again: as many as another thread may queue while it has the
+/// GIL, and no more than 1.5 MB.
+const SPARE_HANDLES: usize = 16 * 1024;
 
 /// So many transports' output is held back; then it is sent, that the first may not wait for long.
 const OUTPUTS_HELD_AT_MOST: usize = 32;
@@ -349,6 +350,9 @@ impl LoopState {
     }
 
     pub fn turn_ended(&self, py: Python<'_>) {
+        if self.after_turn.borrow(py).is_empty() {
+            return;
+        }
         let wakers = std::mem::take(&mut *self.after_turn.borrow_mut(py));
         for waker in wakers {
             waker.wake();
