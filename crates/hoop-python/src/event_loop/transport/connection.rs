@@ -25,6 +25,8 @@ pub struct Connection {
     pub protocol: Py<PyAny>,
     /// None until first used after the protocol was set.
     pub receiver: Option<Receiver>,
+    /// How much the last read brought, in bytes.
+    pub last_read: usize,
     pub output: WriteBuffer,
     /// Small output that the socket was not tried with yet. It goes ahead of `output`, which is empty
     /// while there is any; the transport is listed to send it soon (`LoopState::hold_output`).
@@ -62,6 +64,7 @@ impl Connection {
             server,
             protocol,
             receiver: None,
+            last_read: 0,
             output: WriteBuffer::default(),
             held: None,
             when_written: None,

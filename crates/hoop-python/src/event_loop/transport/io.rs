@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
@@ -16,7 +18,10 @@ use tokio::io::unix::AsyncFd;
 use super::SocketTransport;
 use super::receiver::{Delivery, Receiver, lend};
 use crate::event_loop::handle::in_context;
-use crate::event_loop::state::{Driven, READ_BUFFER};
+use crate::event_loop::state::{Driven, LoopState, READ_BUFFER};
+
+/// After a read as large as this the next is expected to be large too.
+const LARGE_READ: usize = 16 * 1024;
 
 /// A socket's descriptor, which the Python socket object owns and closes.
 ///
@@ -152,6 +157,52 @@ enum Received {
     ProtocolFailed(&'static str, PyErr),
 }
 
+unsafe extern "C" {
+    /// Part of CPython's stable interface for all its underscore; pyo3 does not declare it.
+    fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, size: ffi::Py_ssize_t) -> std::ffi::c_int;
+}
+
+type BytesReceived = PyResult<rustix::io::Result<(usize, Py<PyBytes>)>>;
+
+/// Reads by way of the loop's own buffer: how much comes is not known, and small objects are cheap.
+fn receive_and_copy(py: Python<'_>, state: &LoopState, registration: &Registration) -> BytesReceived {
+    let mut buffer = state.read_buffer.borrow_mut(py);
+    if buffer.is_empty() {
+        buffer.resize(READ_BUFFER, 0);
+    }
+    Ok(rustix::net::recv(borrow(registration), &mut **buffer, RecvFlags::DONTWAIT)
+        .map(|(count, _)| (count, PyBytes::new(py, buffer.get(..count).unwrap_or_default()).unbind())))
+}
+
+/// Reads into a new object, cut to length afterwards: copying much costs more than that.
+fn receive_in_place(py: Python<'_>, registration: &Registration) -> BytesReceived {
+    // SAFETY: a null pointer asks for memory that is not initialised; null is an error, and handled.
+    let mut object = unsafe { ffi::PyBytes_FromStringAndSize(std::ptr::null(), READ_BUFFER as isize) };
+    if object.is_null() {
+        return Err(PyErr::fetch(py));
+    }
+    // SAFETY: the object is new, of that size, and nobody else knows it.
+    let memory = unsafe {
+        let start = ffi::PyBytes_AsString(object).cast::<MaybeUninit<u8>>();
+        std::slice::from_raw_parts_mut(start, READ_BUFFER)
+    };
+    let count = match rustix::net::recv(borrow(registration), memory, RecvFlags::DONTWAIT) {
+        Ok(((filled, _), _)) => filled.len(),
+        Err(error) => {
+            // SAFETY: the only reference, given up.
+            unsafe { ffi::Py_DECREF(object) };
+            return Ok(Err(error));
+        }
+    };
+    // SAFETY: nobody else knows the object; `count` bytes of it are initialised. On failure the call
+    // has given the object up, set `object` to null and an exception.
+    unsafe {
+        _PyBytes_Resize(&raw mut object, count as isize);
+        let bytes = Bound::from_owned_ptr_or_err(py, object)?;
+        Ok(Ok((count, bytes.cast_into_unchecked::<PyBytes>().unbind())))
+    }
+}
+
 fn receive(transport: &Bound<'_, SocketTransport>, registration: &Registration) -> Received {
     let (py, this) = (transport.py(), transport.get());
     let receiver = match this.receiver(py) {
@@ -162,14 +213,19 @@ fn receive(transport: &Bound<'_, SocketTransport>, registration: &Registration) 
     };
     let outcome = match receiver {
         Receiver::Streaming { data_received } => {
-            let mut buffer = this.state.read_buffer.borrow_mut(py);
-            if buffer.is_empty() {
-                buffer.resize(READ_BUFFER, 0);
+            let expected = this.connection.borrow(py).last_read;
+            let received = if expected < LARGE_READ {
+                receive_and_copy(py, &this.state, registration)
+            } else {
+                receive_in_place(py, registration)
+            };
+            match received {
+                Ok(received) => received.map(|(count, bytes)| {
+                    this.connection.borrow_mut(py).last_read = count;
+                    (count, count == READ_BUFFER, Delivery::Bytes(data_received, bytes))
+                }),
+                Err(error) => return Received::ProtocolFailed("Fatal read error on socket transport", error),
             }
-            rustix::net::recv(borrow(registration), &mut **buffer, RecvFlags::DONTWAIT).map(|(count, _)| {
-                let bytes = PyBytes::new(py, buffer.get(..count).unwrap_or_default()).unbind();
-                (count, count == READ_BUFFER, Delivery::Bytes(data_received, bytes))
-            })
         }
         Receiver::Buffered { get_buffer, buffer_updated } => {
             let lent = in_context(py, &this.context, || lend(py, &get_buffer));
