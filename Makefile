@@ -6,6 +6,8 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+# The workloads of `make bench`, by name or beginning; all of them where there is none.
+ONLY ?=
 # The cargo profile of the extension module: release, or edit (quick to build, slower to run).
 PROFILE ?= release
 
@@ -40,7 +42,8 @@ help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nPYTHON=python3.13 picks another interpreter, PORT=8001 another port for run.\n'
+	@printf '\nPYTHON=python3.13 picks another interpreter, PORT=8001 another port for run,\n'
+	@printf 'ONLY="loop tcp" what bench measures.\n'
 
 .PHONY: run
 run: $(BUILT) $(STAMPS)/requirements-showcase ## build, and serve the showcase on port 8000
@@ -110,7 +113,7 @@ fmt: $(STAMPS)/requirements-check ## format Rust and Python
 bench: $(BUILT) ## measure against other servers and loops
 	@scripts/install-debian-package wrk wrk
 	@# The peers have an environment of their own, which bench.compare makes.
-	$(BIN)/python -m bench.compare
+	$(BIN)/python -m bench.compare $(foreach name,$(ONLY),--only $(name))
 
 .PHONY: clean
 clean: ## remove all that was built, the environments too

@@ -14,9 +14,10 @@ from typing import Any, NoReturn
 from bench.compare import environment, load, machine, report
 from bench.compare.contenders import OURS
 from bench.compare.faults import SetupFault
+from bench.compare.measurement import ROOT, Setting, Workload
 from bench.compare.rounds import Run, run_rounds
 from bench.compare.thresholds import Verdict, judge_all
-from bench.compare.workloads import QUICK, ROOT, WORKLOADS, HttpWorkload, Setting, Workload, chosen
+from bench.compare.workloads import QUICK, WORKLOADS, HttpWorkload, chosen
 
 RESULTS = ROOT / "bench" / "results"
 DESCRIPTION = """\
@@ -25,10 +26,11 @@ second, server CPU per request, latencies and peak memory, as medians over the r
 stays on 127.0.0.1. The first run installs the peers into .venv-bench."""
 EPILOG = """\
 examples:
-  python -m bench.compare                       everything: about 8 minutes
+  python -m bench.compare                       everything: about 16 minutes
   python -m bench.compare --quick               a first impression: less than a minute
   python -m bench.compare --only http           the workloads whose names begin with http
   python -m bench.compare --only tcp --only loop --rounds 5
+  python -m bench.compare --only tcp-streams    this workload, and not tcp-streams-10k
   python -m bench.compare --list                the workloads and who is compared
 
 A full run writes comparison.json and comparison.md, one with --quick or --only partial.json and
@@ -61,7 +63,7 @@ def arguments_from(line: Sequence[str]) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME",
-        help="measure the workloads whose name is this or begins so; may be given again",
+        help="measure the workload of this name, or those that begin so; may be given again",
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", default=RESULTS, help="default: bench/results"
@@ -120,7 +122,7 @@ def measure(arguments: argparse.Namespace, workloads: Sequence[Workload]) -> rep
     about["processors_busy_for_others"] = busy_for_others(run)
     if run.was_disturbed():
         tell(report.DISTURBED)
-    return report.Results(about, workloads, run, judge_all(run.medians()))
+    return report.Results(about, workloads, run, judge_all(workloads, run.medians()))
 
 
 def placement(cores: machine.Cores) -> str:
@@ -153,7 +155,7 @@ def shortcomings(verdicts: Sequence[Verdict], run: Run) -> list[str]:
     said = []
     for verdict in verdicts:
         measured = "" if verdict.ratio is None else f" is {verdict.ratio:.2f}×,"
-        limit = f"{measured} at most {verdict.threshold.at_most:.2f}× must hold"
+        limit = f"{measured} {verdict.threshold.limit} must hold"
         if verdict.status != "holds":
             said.append(f"{verdict.status}: {verdict.threshold.says}:{limit} ({verdict.reason})")
     for key, rows in run.rows.items():
@@ -165,7 +167,7 @@ def shortcomings(verdicts: Sequence[Verdict], run: Run) -> list[str]:
 def list_workloads() -> None:
     """Print what could be measured."""
     for workload in WORKLOADS:
-        print(f"{workload.key:13} {workload.title}\n{'':13} {', '.join(workload.contenders)}")
+        print(f"{workload.key:17} {workload.title}\n{'':17} {', '.join(workload.contenders)}")
 
 
 def end_on_signal(number: int, _frame: FrameType | None) -> NoReturn:

@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Callable
 
+from bench.compare.endpoints import Endpoint
 from bench.compare.faults import NotMeasured
 
 ANSWER_SECONDS = 5.0
@@ -56,16 +57,16 @@ def check_http(port: int, method: str, path: str, body: bytes | None, is_right: 
         )
 
 
-def check_echo(port: int, size: int) -> None:
+def check_echo(endpoint: Endpoint, size: int) -> None:
     """Send one message in two parts and take it back."""
-    message = bytes(range(256)) * (size // 256 + 1)
+    message = (bytes(range(256)) * (size // 256 + 1))[:size]
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as connection:
+        with endpoint.connect_to_talk() as connection:
             connection.sendall(message[:100])
-            connection.sendall(message[100:size])
+            connection.sendall(message[100:])
             with connection.makefile("rb") as stream:
                 echoed = stream.read(size)
     except OSError as fault:
         raise NotMeasured(f"no echo: {fault!r}") from fault
-    if echoed != message[:size]:
+    if echoed != message:
         raise NotMeasured(f"echoed {len(echoed)} wrong bytes for a message of {size}")

@@ -4,8 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.compare.endpoints import Endpoint, Kind
+
 OURS = "hoopsnake"
 LIMIT = "plain hyper"
+PLAIN_ECHO = "plain tokio"
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,8 @@ class Programs:
 
 # Takes the programs, where the application is (`module:attribute`) and a port on 127.0.0.1.
 HttpCommand = Callable[[Programs, str, int], list[str]]
-# Takes the programs, `protocol` or `streams`, and a port on 127.0.0.1.
-EchoCommand = Callable[[Programs, str, int], list[str]]
+# Takes the programs, which of asyncio's interfaces it uses, and where it listens.
+EchoCommand = Callable[[Programs, str, Endpoint], list[str]]
 
 
 def hoopsnake(programs: Programs, application: str, port: int) -> list[str]:
@@ -69,18 +72,18 @@ def plain_hyper(programs: Programs, _application: str, port: int) -> list[str]:
 def echo_on(loop: str) -> EchoCommand:
     """Make the command for the same echo program on one event loop."""
 
-    def command(programs: Programs, interface: str, port: int) -> list[str]:
+    def command(programs: Programs, interface: str, endpoint: Endpoint) -> list[str]:
         return [
             *(str(programs.python), "-m", "bench.compare.echo_server"),
-            *("--loop", loop, "--api", interface, "--port", str(port)),
+            *("--loop", loop, "--api", interface, *endpoint.arguments()),
         ]
 
     return command
 
 
-def plain_echo(programs: Programs, _interface: str, port: int) -> list[str]:
+def plain_echo(programs: Programs, _interface: str, endpoint: Endpoint) -> list[str]:
     """Run the echo without Python."""
-    return [str(programs.plain_hyper), "--echo", "--port", str(port)]
+    return [str(programs.plain_hyper), "--echo", *endpoint.arguments()]
 
 
 HTTP_SERVERS: Mapping[str, HttpCommand] = {
@@ -95,5 +98,16 @@ ECHO_SERVERS: Mapping[str, EchoCommand] = {
     "uvloop": echo_on("uvloop"),
     "rloop": echo_on("rloop"),
     "asyncio": echo_on("asyncio"),
-    "plain tokio": plain_echo,
+    PLAIN_ECHO: plain_echo,
 }
+# What rloop 0.5 does not have: it raises NotImplementedError.
+NOT_IN_RLOOP = ("tls", "unix")
+
+
+def echo_servers(kind: Kind, *, limit: bool) -> tuple[tuple[str, EchoCommand], ...]:
+    """Who can echo at this kind of endpoint, the limit without Python among them or not."""
+    left_out = {
+        *(() if limit else (PLAIN_ECHO,)),
+        *(("rloop",) if kind in NOT_IN_RLOOP else ()),
+    }
+    return tuple((name, run) for name, run in ECHO_SERVERS.items() if name not in left_out)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.compare.contenders import Programs
 from bench.compare.faults import SetupFault
-from bench.compare.workloads import ROOT
+from bench.compare.measurement import ROOT
 
 PEERS = ROOT / ".venv-bench"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")

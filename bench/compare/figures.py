@@ -50,6 +50,20 @@ def short(value: float | None) -> str:
     return f"{value:.2f}"
 
 
+def unit(name: str) -> str:
+    """What a figure of this name is counted in."""
+    if name.endswith("_us"):
+        return "µs"
+    return "KiB" if name.startswith("kib") else "ns"
+
+
+def kind(name: str) -> str:
+    """Which of its costs a figure of this name is."""
+    if name.startswith("kib"):
+        return "memory"
+    return "wall" if "wall" in name else "CPU"
+
+
 def with_ratio(value: float | None, reference: float | None) -> str:
     """A number and, in brackets, how many times the reference it is."""
     times = ratio(value, reference)

@@ -1,13 +1,16 @@
-"""The two load generators: wrk for HTTP, our own Rust client for TCP echo."""
+"""The two load generators: wrk for HTTP, our own Rust client for the echoes."""
 
 import json
 import os
+import select
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.compare.endpoints import Endpoint
 from bench.compare.faults import NotMeasured, SetupFault
 from bench.compare.process import in_child
 
@@ -16,6 +19,7 @@ WRK_IS_MISSING = """\
 wrk is missing: the server workloads take their load from it.
 Install it with `apt-get install wrk` (Debian, Ubuntu), or leave those workloads out:
 `python -m bench.compare --only loop --only tcp`."""
+OPENING_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -52,17 +56,17 @@ def wrk(
 
 def echo(
     binary: Path,
-    port: int,
+    endpoint: Endpoint,
     *,
     connections: int,
     size: int,
     seconds: int,
     cores: Sequence[int] | None,
 ) -> Load:
-    """Load a TCP echo server; the client itself checks every echoed byte."""
+    """Load an echo server; the client itself checks every echoed byte."""
     printed = _run(
         [
-            *(str(binary), "--echo-load", "--port", str(port)),
+            *(str(binary), "--echo-load", *endpoint.arguments()),
             *("--connections", str(connections), "--size", str(size)),
             *("--seconds", str(seconds)),
         ],
@@ -71,6 +75,35 @@ def echo(
         environment={},
     )
     return parse_echo(printed)
+
+
+@contextmanager
+def held_open(
+    binary: Path, endpoint: Endpoint, *, connections: int, size: int, cores: Sequence[int] | None
+) -> Iterator[float]:
+    """Hold connections open that have echoed once; the value is how many seconds that took."""
+    with subprocess.Popen(
+        [
+            *(str(binary), "--idle-load", *endpoint.arguments()),
+            *("--connections", str(connections), "--size", str(size)),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=in_child(cores),
+    ) as load:
+        assert load.stdout is not None and load.stderr is not None
+        try:
+            # The client gives up by itself; this is for one that hangs.
+            if not select.select([load.stdout], [], [], OPENING_SECONDS)[0]:
+                raise NotMeasured("the load opened no connections: it hangs")
+            printed = load.stdout.readline()
+            if not printed:
+                raise NotMeasured(f"the load failed: {load.stderr.read().strip()}")
+            yield _last_line(printed)["seconds"]
+        finally:
+            load.kill()
 
 
 def parse_wrk(printed: str) -> Load:

@@ -22,8 +22,17 @@ def parse_stat(text: str) -> Stat:
 
 def peak_resident_bytes(text: str) -> int:
     """The most memory that a process ever held, from /proc/PID/status; 0 for one that has ended."""
+    return _bytes_of("VmHWM:", text)
+
+
+def resident_bytes(text: str) -> int:
+    """The memory that a process holds now, from /proc/PID/status; 0 for one that has ended."""
+    return _bytes_of("VmRSS:", text)
+
+
+def _bytes_of(name: str, text: str) -> int:
     for line in text.splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(name):
             return int(line.split()[1]) * 1024
     return 0
 

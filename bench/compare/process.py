@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from bench.compare import proc_files
+from bench.compare.endpoints import Endpoint
 from bench.compare.faults import NotMeasured
 
 READY_SECONDS = 30.0
@@ -24,10 +26,15 @@ LIBC = ctypes.CDLL(None)
 
 
 def in_child(cores: Sequence[int] | None) -> Callable[[], None]:
-    """What a child does before it becomes the program: die with the bench, stay on its cores."""
+    """What a child does before it becomes the program.
+
+    It dies with the bench, stays on its cores, and may open as many files as the machine allows.
+    """
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def prepare() -> None:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
         if cores is not None:
             os.sched_setaffinity(0, cores)
 
@@ -76,13 +83,13 @@ class Process:
     ) -> None:
         self.stop()
 
-    def wait_until_listening(self, port: int) -> None:
-        """Return once the port accepts; NotMeasured with the last words if it never does."""
+    def wait_until_listening(self, endpoint: Endpoint) -> None:
+        """Return once somebody accepts there; NotMeasured with the last words if nobody does."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             self.raise_if_ended()
             try:
-                socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+                endpoint.connect().close()
             except OSError:
                 time.sleep(0.02)
             else:
@@ -121,10 +128,17 @@ class Process:
 
     def peak_memory(self) -> int:
         """The sum over the tree of the most memory each process ever held resident, in bytes."""
+        return self._memory(proc_files.peak_resident_bytes)
+
+    def memory(self) -> int:
+        """The sum over the tree of the memory each process holds resident now, in bytes."""
+        return self._memory(proc_files.resident_bytes)
+
+    def _memory(self, read: Callable[[str], int]) -> int:
         total = 0
         for directory, _ in self._members():
             try:
-                total += proc_files.peak_resident_bytes((directory / "status").read_text())
+                total += read((directory / "status").read_text())
             except OSError:
                 # It ended between the two looks.
                 continue

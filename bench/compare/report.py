@@ -6,9 +6,11 @@ from typing import Any
 
 from bench.compare import figures
 from bench.compare.contenders import OURS
+from bench.compare.echo_workloads import IdleWorkload
+from bench.compare.measurement import Workload
 from bench.compare.rounds import Row, Run
 from bench.compare.thresholds import Verdict
-from bench.compare.workloads import LoopWorkload, Workload
+from bench.compare.workloads import LoopWorkload
 
 # What a server's row says, with the name of the figure in the JSON file.
 COLUMNS = (
@@ -18,12 +20,23 @@ COLUMNS = (
     ("p99_us", "p99 µs"),
     ("peak_mib", "peak memory MiB"),
 )
+IDLE_COLUMNS = (
+    ("kib_each", "resident KiB each"),
+    ("cpu_us", "server CPU µs to accept and echo once"),
+    ("peak_mib", "peak memory MiB"),
+)
+LIMITS = """\
+At most: ours as a share of the best rival's figure. At least: how many times ours the rival's is;
+where a row has CPU and wall, the worse of the two. Less is better for every figure that is judged,
+and a ratio is judged as it stands here, by two decimals.
+"""
 EXPLANATION = """\
 Medians over the rounds. In brackets: how many times ours it is; for requests/s more than 1× is
 better than ours, for everything else less than 1× is. CPU is user and system time of the whole
-process tree, from /proc, divided by the requests of the same time span. Peak memory is VmHWM,
-summed over the server's processes: pages that they share count in each. A contender with one wrong
-or broken answer in any round has no figures.
+process tree, from /proc, divided by the requests of the same time span; inside one loop it is the
+process's own clock, with that of its subprocesses. Peak memory is VmHWM, summed over the server's
+processes: pages that they share count in each. A contender with one wrong or broken answer in any
+round has no figures.
 """
 DISTURBED = """\
 The machine was busy with other programs: neither figures nor verdicts are to be trusted. Measure
@@ -48,7 +61,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "must_hold": [
             {
                 "says": verdict.threshold.says,
-                "at_most": verdict.threshold.at_most,
+                "limit": str(verdict.threshold.limit),
                 "ratio": verdict.ratio,
                 "status": verdict.status,
                 "reason": verdict.reason,
@@ -89,12 +102,11 @@ def as_markdown(results: Results) -> str:
     if results.run.was_disturbed():
         parts.append(f"**{DISTURBED}**")
     if results.verdicts:
-        parts += ["## Must hold", verdict_table(results.verdicts)]
+        parts += ["## Must hold", LIMITS.strip(), verdict_table(results.verdicts)]
     parts += ["## Figures", EXPLANATION.strip()]
     for workload in results.workloads:
         rows = results.run.rows[workload.key]
-        tell = loop_table if isinstance(workload, LoopWorkload) else server_table
-        parts += [f"### {workload.title}", tell(rows), *fault_lines(rows)]
+        parts += [f"### {workload.title}", *tables(workload, rows), *fault_lines(rows)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -106,14 +118,14 @@ def about_lines(about: Mapping[str, Any]) -> str:
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
     """The thresholds and whether they hold."""
-    head = ["what must hold", "at most", "measured", "from", "verdict"]
+    head = ["what must hold", "limit", "measured", "from", "verdict"]
     return figures.table(
         [
             head,
             *(
                 [
                     verdict.threshold.says,
-                    f"{verdict.threshold.at_most:.2f}×",
+                    str(verdict.threshold.limit),
                     "–" if verdict.ratio is None else f"{verdict.ratio:.2f}×",
                     verdict.reason,
                     verdict.status,
@@ -124,36 +136,47 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
     )
 
 
-def server_table(rows: Mapping[str, Row]) -> str:
-    """A row for each contender, a column for each figure."""
+def tables(workload: Workload, rows: Mapping[str, Row]) -> list[str]:
+    """What was measured of one workload."""
+    if isinstance(workload, LoopWorkload):
+        return [loop_table(rows, "CPU"), loop_table(rows, "wall")]
+    if isinstance(workload, IdleWorkload):
+        return [server_table(rows, IDLE_COLUMNS, "kib_each", "KiB each, lowest to highest")]
+    return [server_table(rows, COLUMNS, "cpu_us", "CPU, lowest to highest")]
+
+
+def server_table(
+    rows: Mapping[str, Row], columns: Sequence[tuple[str, str]], spread: str, spread_title: str
+) -> str:
+    """A row for each contender, a column for each figure, and how far one of them spreads."""
     ours = rows[OURS].medians() if OURS in rows else {}
-    lines = [["", *(title for _, title in COLUMNS), "CPU, lowest to highest"]]
+    lines = [["", *(title for _, title in columns), spread_title]]
     for name, row in rows.items():
         medians = row.medians()
         cells = [
             figures.short(medians.get(figure))
             if name == OURS
             else figures.with_ratio(medians.get(figure), ours.get(figure))
-            for figure, _ in COLUMNS
+            for figure, _ in columns
         ]
-        lines.append([name, *cells, spread_cell(row)])
+        lines.append([name, *cells, spread_cell(row, spread)])
     return figures.table(lines)
 
 
-def spread_cell(row: Row) -> str:
+def spread_cell(row: Row, figure: str) -> str:
     """Between which figures the rounds lay: how much to trust the median."""
-    spread = None if row.faults else figures.spread(row.rounds, "cpu_us")
+    spread = None if row.faults else figures.spread(row.rounds, figure)
     return "invalid" if spread is None else " – ".join(map(figures.short, spread))
 
 
-def loop_table(rows: Mapping[str, Row]) -> str:
-    """A row for each operation, a column for each loop: CPU nanoseconds."""
+def loop_table(rows: Mapping[str, Row], clock: str) -> str:
+    """A row for each operation, a column for each loop: nanoseconds of CPU or by the wall clock."""
     medians = {name: row.medians() for name, row in rows.items()}
     ours = medians.get(OURS, {})
     operations = dict.fromkeys(
-        figure for found in medians.values() for figure in found if figure.endswith(", CPU")
+        figure for found in medians.values() for figure in found if figure.endswith(f", {clock}")
     )
-    lines = [["CPU ns per operation", *medians]]
+    lines = [[f"{clock} ns per operation", *medians]]
     for operation in operations:
         cells = [
             figures.short(found.get(operation))
@@ -161,7 +184,7 @@ def loop_table(rows: Mapping[str, Row]) -> str:
             else figures.with_ratio(found.get(operation), ours.get(operation))
             for name, found in medians.items()
         ]
-        lines.append([operation.removesuffix(", CPU"), *cells])
+        lines.append([operation.removesuffix(f", {clock}"), *cells])
     return figures.table(lines)
 
 

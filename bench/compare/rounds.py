@@ -9,7 +9,7 @@ from statistics import median
 from bench.compare import machine
 from bench.compare.faults import NotMeasured
 from bench.compare.figures import Figures, medians, rotated
-from bench.compare.workloads import Setting, Workload
+from bench.compare.measurement import Setting, Workload
 
 # Up to how many processors may work for other programs before figures are not to be trusted.
 QUIET = 0.1
@@ -76,7 +76,7 @@ def run_rounds(
                     elapsed = time.monotonic() - began
                     others = machine.busy_seconds() - busy - (own_seconds() - own)
                     row.others.append(max(others, 0.0) / elapsed)
-                tell(f"round {turn + 1}/{rounds}  {workload.key:13} {contender:12} {said}")
+                tell(f"round {turn + 1}/{rounds}  {workload.key:17} {contender:12} {said}")
     return run
 
 
@@ -90,4 +90,6 @@ def in_short(figures: Figures) -> str:
     """One measurement on one line, for those who watch."""
     if "per_second" in figures:
         return f"{figures['per_second']:8.0f}/s  {figures['cpu_us']:6.1f} µs CPU each"
+    if "kib_each" in figures:
+        return f"{figures['kib_each']:8.2f} KiB  {figures['cpu_us']:6.1f} µs CPU each"
     return f"{len(figures)} figures"

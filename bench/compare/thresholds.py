@@ -1,23 +1,70 @@
-"""What must hold: how much of the best peer's cost ours may be, judged on medians."""
+"""What must hold: how our figures compare with the rivals', judged on medians."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import geometric_mean
 from typing import Literal
 
 from bench.compare.contenders import OURS
-from bench.compare.figures import Figures
+from bench.compare.figures import Figures, kind, short, unit
+from bench.compare.measurement import Workload
 
 Status = Literal["holds", "FAILS", "NOT JUDGED"]
+# By workload and contender.
+Medians = Mapping[str, Mapping[str, Figures]]
+
+# Against which loop every loop row is judged, and the mean of all of them.
+LOOP_RIVAL = "uvloop"
+LOOP_MEAN = 1.5
+# Against which loop the rows of this workload are judged too: what a loop schedules by itself.
+SCHEDULING_RIVAL = "rloop"
+SCHEDULING_WORKLOAD = "loop"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a ratio may be. Figures are such that less is better."""
+
+    word: Literal["at most", "at least"]
+    """At most so much of the rival's cost is ours; at least so many times ours is the rival's."""
+    times: float
+
+    def __str__(self) -> str:
+        return f"{self.word} {self.times:.2f}×"
+
+    def ratio(self, ours: float, rival: float) -> float:
+        """The ratio that is limited."""
+        return ours / rival if self.word == "at most" else rival / ours
+
+    def worst(self, ratios: Sequence[float]) -> float:
+        """Of several ratios the one that is nearest to breaking the limit, or breaks it most."""
+        return max(ratios) if self.word == "at most" else min(ratios)
+
+    def holds(self, ratio: float) -> bool:
+        """Judge a ratio as it is printed, by its two decimals."""
+        shown, times = round(ratio, 2), round(self.times, 2)
+        return shown <= times if self.word == "at most" else shown >= times
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """Ours must be at most so many times the best rival's figure, where less is better."""
+    """The worst of these figures, each against the best rival's, keeps within the limit."""
 
     workload: str
-    figure: str
+    figures: Sequence[str]
     rivals: Sequence[str]
-    at_most: float
+    limit: Limit
+    says: str
+
+
+@dataclass(frozen=True)
+class MeanThreshold:
+    """The geometric mean over several rows keeps within the limit."""
+
+    rows: Sequence[tuple[str, str]]
+    """Each a workload and one of its figures."""
+    rival: str
+    limit: Limit
     says: str
 
 
@@ -25,7 +72,7 @@ class Threshold:
 class Verdict:
     """One threshold, judged."""
 
-    threshold: Threshold
+    threshold: Threshold | MeanThreshold
     status: Status
     ratio: float | None
     reason: str
@@ -35,41 +82,95 @@ class Verdict:
 MUST_HOLD = (
     Threshold(
         workload="http-hello",
-        figure="cpu_us",
+        figures=("cpu_us",),
         rivals=("uvicorn", "granian", "fastpysgi"),
-        at_most=0.7,
+        limit=Limit("at most", 0.7),
         says="GET hello: server CPU per request, against the best of the three peers",
     ),
     Threshold(
         workload="tcp-protocol",
-        figure="cpu_us",
+        figures=("cpu_us",),
         rivals=("uvloop",),
-        at_most=0.85,
+        limit=Limit("at most", 0.85),
         says="TCP echo 1 KiB: server CPU per message, against uvloop",
     ),
 )
 
 
+def loop_thresholds(workloads: Sequence[Workload]) -> list[Threshold | MeanThreshold]:
+    """What must hold of the loop rows among these workloads."""
+    rows = [(w.key, says, figures) for w in workloads for says, figures in w.loop_rows.items()]
+    of_rows = f"geometric mean of the {len(rows)} loop rows of this run, against {LOOP_RIVAL}"
+    means = [
+        MeanThreshold(
+            rows=[(key, figures[which]) for key, _, figures in rows],
+            rival=LOOP_RIVAL,
+            limit=Limit("at least", LOOP_MEAN),
+            says=f"{name}: {of_rows}",
+        )
+        # The row of memory has one figure alone, which counts in both.
+        for name, which in (("CPU", 0), ("wall", -1))
+    ]
+    return [
+        *(means if len(rows) > 1 else ()),
+        *(
+            Threshold(key, figures, (rival,), Limit("at least", 1.0), f"{says}: against {rival}")
+            for rival in (LOOP_RIVAL, SCHEDULING_RIVAL)
+            for key, says, figures in rows
+            if rival == LOOP_RIVAL or key == SCHEDULING_WORKLOAD
+        ),
+    ]
+
+
 def judge(threshold: Threshold, medians: Mapping[str, Figures]) -> Verdict:
     """Compare the medians of one workload; a missing figure is not a pass."""
-    figures = {
-        name: medians.get(name, {}).get(threshold.figure) for name in (OURS, *threshold.rivals)
-    }
-    missing = [name for name, figure in figures.items() if not figure]
-    if missing:
-        reason = f"no valid figure for {', '.join(missing)}"
-        return Verdict(threshold, "NOT JUDGED", None, reason)
-    valid = {name: figure for name, figure in figures.items() if figure}
-    best = min(threshold.rivals, key=lambda name: valid[name])
-    ratio = valid[OURS] / valid[best]
+    limit, ratios, compared = threshold.limit, [], []
+    for name in threshold.figures:
+        figures = {who: medians.get(who, {}).get(name) for who in (OURS, *threshold.rivals)}
+        missing = [who for who, figure in figures.items() if not figure]
+        if missing:
+            return Verdict(threshold, "NOT JUDGED", None, f"no valid figure for {listed(missing)}")
+        valid = {who: figure for who, figure in figures.items() if figure}
+        best = min(threshold.rivals, key=lambda rival: valid[rival])
+        ratios.append(limit.ratio(valid[OURS], valid[best]))
+        both = ", ".join(f"{who} {short(valid[who])} {unit(name)}" for who in (OURS, best))
+        compared.append(f"{kind(name)}: {both}")
+    ratio = limit.worst(ratios)
     return Verdict(
-        threshold,
-        "holds" if ratio <= threshold.at_most else "FAILS",
-        ratio,
-        f"{OURS} {valid[OURS]:.2f} µs, {best} {valid[best]:.2f} µs",
+        threshold, "holds" if limit.holds(ratio) else "FAILS", ratio, "; ".join(compared)
     )
 
 
-def judge_all(medians: Mapping[str, Mapping[str, Figures]]) -> list[Verdict]:
-    """Judge the thresholds of the workloads that this run measured, by workload and contender."""
-    return [judge(t, medians[t.workload]) for t in MUST_HOLD if t.workload in medians]
+def judge_mean(threshold: MeanThreshold, medians: Medians) -> Verdict:
+    """Compare over all rows; one that is missing is not left out quietly."""
+    ratios, missing = [], []
+    for key, name in threshold.rows:
+        ours = medians[key].get(OURS, {}).get(name)
+        rival = medians[key].get(threshold.rival, {}).get(name)
+        if ours and rival:
+            ratios.append(threshold.limit.ratio(ours, rival))
+        else:
+            missing.append(f"{key} ({name})")
+    if missing:
+        return Verdict(threshold, "NOT JUDGED", None, f"no valid figures in {listed(missing)}")
+    mean = geometric_mean(ratios)
+    return Verdict(
+        threshold,
+        "holds" if threshold.limit.holds(mean) else "FAILS",
+        mean,
+        f"from {min(ratios):.2f}× to {max(ratios):.2f}×",
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence."""
+    return ", ".join(names)
+
+
+def judge_all(workloads: Sequence[Workload], medians: Medians) -> list[Verdict]:
+    """Judge what must hold of the workloads that this run measured."""
+    thresholds = [t for t in MUST_HOLD if t.workload in medians] + loop_thresholds(workloads)
+    return [
+        judge_mean(t, medians) if isinstance(t, MeanThreshold) else judge(t, medians[t.workload])
+        for t in thresholds
+    ]

@@ -1,66 +1,25 @@
-"""What is measured: the workloads, and how one contender is measured once under each of them."""
+"""What is measured: the workloads, their names, and which of them a command line chooses."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
-from bench.compare import answers, load, loops, machine
-from bench.compare.contenders import (
-    ECHO_SERVERS,
-    HTTP_SERVERS,
-    LIMIT,
-    EchoCommand,
-    HttpCommand,
-    Programs,
+from bench.compare import answers, load, loop_workloads, loops
+from bench.compare.contenders import HTTP_SERVERS, LIMIT, HttpCommand, echo_servers
+from bench.compare.echo_workloads import (
+    ECHO_CONNECTIONS,
+    IDLE_CONNECTIONS,
+    EchoWorkload,
+    IdleWorkload,
 )
-from bench.compare.faults import NotMeasured
+from bench.compare.endpoints import Endpoint
 from bench.compare.figures import Figures
-from bench.compare.process import Process, free_port
+from bench.compare.measurement import Setting, Workload, measured_server
+from bench.compare.process import free_port
 
-ROOT = Path(__file__).parents[2]
 HTTP_CONNECTIONS = 64
-ECHO_CONNECTIONS = 50
-ECHO_BYTES = 1024
 POST_BYTES = 10_000
 LOOP_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What is the same for every measurement of a run."""
-
-    programs: Programs
-    cores: machine.Cores
-    seconds: int
-    """How long each load lasts, after one second to warm up."""
-    loop_scale: float
-    """How many operations the loop workloads do, as a share of the usual number."""
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What every contender finds: hoopsnake, and the applications in bench/."""
-        return {"PYTHONPATH": f"{ROOT / 'python'}:{ROOT}"}
-
-
-class Workload(Protocol):
-    """One table of the report."""
-
-    @property
-    def key(self) -> str:
-        """The name on the command line."""
-
-    @property
-    def title(self) -> str:
-        """What is done, for a reader."""
-
-    @property
-    def contenders(self) -> Sequence[str]:
-        """Who is measured."""
-
-    def measure(self, contender: str, setting: Setting) -> Figures:
-        """Measure once, or raise NotMeasured."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +39,11 @@ class HttpWorkload:
         """Who is measured."""
         return [name for name, _ in self.servers]
 
+    @property
+    def loop_rows(self) -> Mapping[str, Sequence[str]]:
+        """None: servers differ in more than their loop."""
+        return {}
+
     def measure(self, contender: str, setting: Setting) -> Figures:
         """Start the server, check its answers, warm it up, load it, end it."""
         port = free_port()
@@ -96,7 +60,7 @@ class HttpWorkload:
 
         return measured_server(
             dict(self.servers)[contender](setting.programs, self.application, port),
-            port,
+            Endpoint(port=port),
             setting,
             check=lambda: answers.check_http(port, method, self.path, body, self.is_right),
             put_load=put_load,
@@ -104,66 +68,42 @@ class HttpWorkload:
 
 
 @dataclass(frozen=True)
-class EchoWorkload:
-    """The echo load against one echo program on each of the loops."""
+class LoopWorkload:
+    """A suite of micro workloads, all in one process of each loop."""
 
     key: str
     title: str
-    interface: str
-    servers: Sequence[tuple[str, EchoCommand]]
+    suite: loop_workloads.Suite
+    contenders: Sequence[str] = loops.NAMES
 
     @property
-    def contenders(self) -> Sequence[str]:
-        """Who is measured."""
-        return [name for name, _ in self.servers]
-
-    def measure(self, contender: str, setting: Setting) -> Figures:
-        """Start the server, check its echo, warm it up, load it, end it."""
-        port = free_port()
-
-        def put_load(seconds: int) -> load.Load:
-            return load.echo(
-                setting.programs.plain_hyper,
-                port,
-                connections=ECHO_CONNECTIONS,
-                size=ECHO_BYTES,
-                seconds=seconds,
-                cores=setting.cores.load,
-            )
-
-        return measured_server(
-            dict(self.servers)[contender](setting.programs, self.interface, port),
-            port,
-            setting,
-            check=lambda: answers.check_echo(port, ECHO_BYTES),
-            put_load=put_load,
-        )
-
-
-@dataclass(frozen=True)
-class LoopWorkload:
-    """The micro workloads, all in one process of each loop."""
-
-    key: str
-    title: str
-    contenders: Sequence[str] = loops.NAMES
+    def loop_rows(self) -> Mapping[str, Sequence[str]]:
+        """A row for each operation."""
+        operations = loop_workloads.SUITES[self.suite]
+        return {name: (f"{name}, CPU", f"{name}, wall") for name in operations}
 
     def measure(self, contender: str, setting: Setting) -> Figures:
         """Run them and take over the nanoseconds that they print."""
         command = [
             *(str(setting.programs.python), "-m", "bench.compare.loop_workloads"),
-            *("--loop", contender, "--scale", str(setting.loop_scale)),
+            *("--loop", contender, "--suite", self.suite, "--scale", str(setting.loop_scale)),
         ]
         # Its own session and output, and an end whatever happens.
-        with Process(
-            command,
-            directory=ROOT,
-            cores=setting.cores.server,
-            environment=setting.environment,
-        ) as process:
+        with setting.start(command) as process:
             printed = process.output_at_end(LOOP_SECONDS)
         figures: dict[str, float] = json.loads(printed)
         return figures
+
+
+def tcp_echo(key: str, interface: str, size: int, says: str, *, limit: bool) -> EchoWorkload:
+    """A TCP echo workload."""
+    return EchoWorkload(
+        key=key,
+        title=f"TCP echo of {size // 1024} KiB, {says}, {ECHO_CONNECTIONS} connections",
+        interface=interface,
+        servers=echo_servers("tcp", limit=limit),
+        size=size,
+    )
 
 
 WORKLOADS: tuple[Workload, ...] = (
@@ -199,58 +139,43 @@ WORKLOADS: tuple[Workload, ...] = (
         path="/stream",
         is_right=answers.exactly(b"x" * 16 * 1024),
     ),
+    tcp_echo("tcp-protocol", "protocol", 1024, "asyncio.Protocol", limit=True),
+    tcp_echo("tcp-protocol-10k", "protocol", 10 * 1024, "asyncio.Protocol", limit=True),
+    tcp_echo("tcp-protocol-100k", "protocol", 100 * 1024, "asyncio.Protocol", limit=True),
+    tcp_echo("tcp-streams", "streams", 1024, "asyncio streams", limit=False),
+    tcp_echo("tcp-streams-10k", "streams", 10 * 1024, "asyncio streams", limit=False),
+    tcp_echo("tcp-streams-100k", "streams", 100 * 1024, "asyncio streams", limit=False),
+    tcp_echo("tcp-buffered", "buffered", 1024, "asyncio.BufferedProtocol", limit=False),
     EchoWorkload(
-        key="tcp-protocol",
-        title=f"TCP echo of 1 KiB, asyncio.Protocol, {ECHO_CONNECTIONS} connections",
+        key="tls-protocol",
+        title=f"TLS echo of 1 KiB, asyncio.Protocol, {ECHO_CONNECTIONS} connections",
         interface="protocol",
-        servers=tuple(ECHO_SERVERS.items()),
+        servers=echo_servers("tls", limit=True),
+        kind="tls",
     ),
     EchoWorkload(
-        key="tcp-streams",
-        title=f"TCP echo of 1 KiB, asyncio streams, {ECHO_CONNECTIONS} connections",
-        interface="streams",
-        servers=tuple((name, ECHO_SERVERS[name]) for name in loops.NAMES),
+        key="unix-protocol",
+        title=f"Unix socket echo of 1 KiB, asyncio.Protocol, {ECHO_CONNECTIONS} connections",
+        interface="protocol",
+        servers=echo_servers("unix", limit=True),
+        kind="unix",
     ),
-    LoopWorkload(key="loop", title="Inside one event loop"),
+    IdleWorkload(key="idle-connections", title=f"{IDLE_CONNECTIONS:,} open idle TCP connections"),
+    LoopWorkload(key="loop", title="Inside one event loop", suite="loop"),
+    LoopWorkload(key="subprocess", title="Subprocesses", suite="subprocess"),
 )
-# What --quick measures: the two workloads that have a threshold, and the loop.
+# What --quick measures: the two workloads that have a threshold of their own, and the loop.
 QUICK = ("http-hello", "tcp-protocol", "loop")
 
 
 def chosen(only: Sequence[str]) -> list[Workload]:
-    """The workloads whose names are, or begin with, one of these; all where nothing is asked."""
-    return [w for w in WORKLOADS if not only or any(w.key.startswith(name) for name in only)]
+    """The workloads of these names; all where nothing is asked.
+
+    A name that no workload has stands for all that begin with it.
+    """
+    return [w for w in WORKLOADS if not only or any(is_meant(w.key, name) for name in only)]
 
 
-def measured_server(
-    command: Sequence[str],
-    port: int,
-    setting: Setting,
-    *,
-    check: Callable[[], None],
-    put_load: Callable[[int], load.Load],
-) -> Figures:
-    """One server from start to end: its figures under load."""
-    with Process(
-        command,
-        directory=ROOT,
-        cores=setting.cores.server,
-        environment=setting.environment,
-    ) as server:
-        server.wait_until_listening(port)
-        try:
-            check()
-            put_load(1)
-            before = server.cpu_seconds()
-            counted = put_load(setting.seconds)
-        except NotMeasured as fault:
-            raise NotMeasured(f"{fault}{server.last_words()}") from fault
-        cpu = server.cpu_seconds() - before
-        server.raise_if_ended()
-        return {
-            "per_second": counted.per_second,
-            "cpu_us": cpu / counted.answers * 1e6,
-            "p50_us": counted.p50_us,
-            "p99_us": counted.p99_us,
-            "peak_mib": server.peak_memory() / 1024**2,
-        }
+def is_meant(key: str, name: str) -> bool:
+    """Whether somebody who asks for this name wants this workload."""
+    return key == name or (key.startswith(name) and all(w.key != name for w in WORKLOADS))

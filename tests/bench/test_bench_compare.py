@@ -14,10 +14,13 @@ import pytest
 from bench.compare import __main__ as command
 from bench.compare import (
     answers,
+    echo_workloads,
     environment,
     figures,
     load,
+    loop_workloads,
     machine,
+    measurement,
     proc_files,
     process,
     report,
@@ -25,6 +28,7 @@ from bench.compare import (
     workloads,
 )
 from bench.compare.contenders import OURS, Programs
+from bench.compare.endpoints import Endpoint
 from bench.compare.faults import NotMeasured
 from bench.compare.rounds import Row, Run, run_rounds
 
@@ -59,7 +63,7 @@ async def main():
 asyncio.run(main())
 """
 
-SETTING = workloads.Setting(
+SETTING = measurement.Setting(
     programs=Programs(python=Path(sys.executable), plain_hyper=Path("not-built")),
     cores=machine.Cores(server=None, load=None),
     seconds=1,
@@ -86,9 +90,9 @@ def verdict_of(ours: float | None, **peers: float) -> thresholds.Verdict:
     medians[OURS] = {} if ours is None else {"cpu_us": ours}
     threshold = thresholds.Threshold(
         workload="http-hello",
-        figure="cpu_us",
+        figures=("cpu_us",),
         rivals=("uvicorn", "granian"),
-        at_most=0.7,
+        limit=thresholds.Limit("at most", 0.7),
         says="CPU",
     )
     return thresholds.judge(threshold, medians)
@@ -201,6 +205,7 @@ class TestParsing:
     def test_peak_memory(self) -> None:
         status = "Name:\tpython\nVmPeak:\t  9999 kB\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n"
         assert proc_files.peak_resident_bytes(status) == 2 * 1024**2
+        assert proc_files.resident_bytes(status) == 1024**2
         assert proc_files.peak_resident_bytes("Name:\tpython\nState:\tZ (zombie)\n") == 0
 
     def test_busy_time_leaves_out_idle_and_stolen(self) -> None:
@@ -211,7 +216,7 @@ class TestThresholds:
     def test_the_best_rival_counts(self) -> None:
         verdict = verdict_of(7.0, uvicorn=20.0, granian=10.0)
         assert (verdict.status, verdict.ratio) == ("holds", 0.7)
-        assert verdict.reason == "hoopsnake 7.00 µs, granian 10.00 µs"
+        assert verdict.reason == "CPU: hoopsnake 7.00 µs, granian 10.0 µs"
 
     def test_above_the_limit_fails(self) -> None:
         assert verdict_of(7.1, uvicorn=20.0, granian=10.0).status == "FAILS"
@@ -223,9 +228,9 @@ class TestThresholds:
         assert verdict_of(None, uvicorn=20.0, granian=10.0).status == "NOT JUDGED"
 
     def test_only_what_was_measured_is_judged(self) -> None:
-        assert thresholds.judge_all({"loop": {}}) == []
-        judged = thresholds.judge_all({"tcp-protocol": {OURS: {"cpu_us": 17.0}}})
-        assert [verdict.threshold.workload for verdict in judged] == ["tcp-protocol"]
+        assert thresholds.judge_all([], {"http-json": {}}) == []
+        judged = thresholds.judge_all([], {"tcp-protocol": {OURS: {"cpu_us": 17.0}}})
+        assert [verdict.threshold for verdict in judged] == [thresholds.MUST_HOLD[1]]
 
     def test_each_names_a_workload_and_contenders_that_exist(self) -> None:
         for threshold in thresholds.MUST_HOLD:
@@ -240,7 +245,9 @@ class TestReport:
         peer = Row(rounds=[{"per_second": 100.0, "cpu_us": 25.0}])
         broken = Row(rounds=[{"per_second": 1e9, "cpu_us": 0.1}], faults=["answered 500"])
         run = Run(rows={TINY.key: {OURS: ours, "uvicorn": peer, "granian": broken}})
-        return report.Results({"rounds": 3}, [TINY], run, thresholds.judge_all(run.medians()))
+        return report.Results(
+            {"rounds": 3}, [TINY], run, thresholds.judge_all([TINY], run.medians())
+        )
 
     def test_json_has_rounds_medians_and_ratios(self) -> None:
         page = json.loads(json.dumps(report.as_json(self.results())))
@@ -276,14 +283,22 @@ class TestReport:
 
     def test_loop_figures_are_turned(self) -> None:
         rows = {
-            OURS: Row(rounds=[{"chain, CPU": 300.0, "chain, wall": 1.0}]),
-            "asyncio": Row(rounds=[{"chain, CPU": 3000.0, "chain, wall": 1.0}]),
+            OURS: Row(rounds=[{"chain, CPU": 300.0, "chain, wall": 400.0}]),
+            "asyncio": Row(rounds=[{"chain, CPU": 3000.0, "chain, wall": 6000.0}]),
         }
-        assert report.loop_table(rows).splitlines()[2].split("|")[1:4] == [
+        assert report.loop_table(rows, "CPU").splitlines()[2].split("|")[1:4] == [
             " chain                ",
             "       300 ",
             " 3000 (10.00×) ",
         ]
+        assert " 6000 (15.00×) " in report.loop_table(rows, "wall")
+
+    def test_idle_connections_show_their_memory(self) -> None:
+        idle = echo_workloads.IdleWorkload(key="idle", title="")
+        row = Row(rounds=[{"kib_each": each, "cpu_us": 50.0} for each in (2.0, 1.0, 4.0)])
+        (table,) = report.tables(idle, {OURS: row})
+        cells = [cell.strip() for cell in table.splitlines()[2].split("|")[1:-1]]
+        assert cells == [OURS, "2.00", "50.0", "–", "1.00 – 4.00"]
 
 
 class TestCommandLine:
@@ -298,8 +313,11 @@ class TestCommandLine:
         assert workloads.chosen(chosen.only) == list(workloads.WORKLOADS)
 
     def test_only_takes_beginnings(self) -> None:
-        keys = [w.key for w in workloads.chosen(["tcp", "loop"])]
-        assert keys == ["tcp-protocol", "tcp-streams", "loop"]
+        keys = [w.key for w in workloads.chosen(["tcp-p", "loop"])]
+        assert keys == ["tcp-protocol", "tcp-protocol-10k", "tcp-protocol-100k", "loop"]
+
+    def test_only_takes_a_whole_name_by_its_word(self) -> None:
+        assert [w.key for w in workloads.chosen(["tcp-streams"])] == ["tcp-streams"]
 
     @pytest.mark.parametrize("line", [["--only", "smtp"], ["--rounds", "0"], ["--seconds", "x"]])
     def test_nonsense_is_refused(self, line: list[str]) -> None:
@@ -346,7 +364,7 @@ class TestProcess:
         script = "raise SystemExit('the port is taken')"
         with process.Process([sys.executable, "-c", script], directory=tmp_path) as started:
             with pytest.raises(NotMeasured, match=r"status 1 \(it printed: the port is taken\)"):
-                started.wait_until_listening(process.free_port())
+                started.wait_until_listening(Endpoint(port=process.free_port()))
 
     def test_cpu_time_is_that_of_all_its_processes(self, tmp_path: Path) -> None:
         listener = tmp_path / "done"
@@ -409,7 +427,10 @@ class TestRealRun:
         with pytest.raises(NotMeasured, match="wrong answer to GET /: b'evil'"):
             TINY.measure(OURS, SETTING)
 
-    def test_the_loop_workloads_run_on_asyncio(self) -> None:
-        found = workloads.LoopWorkload(key="loop", title="").measure("asyncio", SETTING)
-        assert len(found) == 16
+    @pytest.mark.parametrize("suite", loop_workloads.SUITES)
+    def test_the_loop_workloads_run_on_asyncio(self, suite: loop_workloads.Suite) -> None:
+        workload = workloads.LoopWorkload(key="loop", title="", suite=suite)
+        found = workload.measure("asyncio", SETTING)
+        judged = [figure for figures in workload.loop_rows.values() for figure in figures]
+        assert list(found) == judged
         assert all(nanoseconds > 0 for nanoseconds in found.values())

@@ -1,16 +1,25 @@
-//! The command line: three modes and the few numbers they take.
+//! The command line: four modes, where they listen or connect, and the few numbers they take.
 
-use std::{str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use crate::{echo_load::EchoLoad, endpoint::Endpoint, idle_load::IdleLoad};
 
 /// What `--help` and a wrong command line show.
 pub const USAGE: &str = "\
-usage: plain-hyper --port PORT                 answer GET / (hello), POST /echo and GET /stream
-       plain-hyper --port PORT --echo          answer every TCP byte with itself
-       plain-hyper --port PORT --echo-load     load a TCP echo server, print JSON, end
+usage: plain-hyper ENDPOINT                 answer GET / (hello), POST /echo and GET /stream
+       plain-hyper ENDPOINT --echo          answer every byte with itself
+       plain-hyper ENDPOINT --echo-load     load an echo server, print JSON, end
             [--connections N]  how many at once (50)
             [--size BYTES]     bytes in a message (1024)
             [--seconds S]      for how long (2)
             [--seed N]         what the message's bytes are drawn from (1)
+       plain-hyper ENDPOINT --idle-load     open connections, echo once on each, print JSON,
+                                            and hold them until standard input ends
+            [--connections N] [--size BYTES] [--seed N]
+ENDPOINT is one of
+            --port PORT                TCP
+            --port PORT --tls FOLDER   TLS, with chain.pem and key.pem of that folder; no HTTP
+            --unix PATH                a Unix socket; no HTTP
 Everything stays on 127.0.0.1 and on one thread.";
 
 /// What the command line asked for.
@@ -18,53 +27,83 @@ Everything stays on 127.0.0.1 and on one thread.";
 pub enum Mode {
     Help,
     Http { port: u16 },
-    Echo { port: u16 },
+    Echo(Endpoint),
     EchoLoad(EchoLoad),
+    IdleLoad(IdleLoad),
 }
 
-/// One bounded run of the echo load.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EchoLoad {
-    pub port: u16,
-    pub connections: usize,
-    pub size: usize,
-    pub duration: Duration,
-    pub seed: u64,
+/// What was said, before it is known to make sense.
+struct Said {
+    mode: Option<String>,
+    port: u16,
+    tls: Option<PathBuf>,
+    unix: Option<PathBuf>,
+    connections: usize,
+    size: usize,
+    duration: Duration,
+    seed: u64,
 }
 
 /// Reads the arguments behind the program's name; the error is a sentence for the person who typed them.
 pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode, String> {
-    let mut load =
-        EchoLoad { port: 0, connections: 50, size: 1024, duration: Duration::from_secs(2), seed: 1 };
-    let (mut wants_echo, mut wants_load) = (false, false);
+    let mut said = Said {
+        mode: None,
+        port: 0,
+        tls: None,
+        unix: None,
+        connections: 50,
+        size: 1024,
+        duration: Duration::from_secs(2),
+        seed: 1,
+    };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
         match argument.as_str() {
             "--help" | "-h" => return Ok(Mode::Help),
-            "--port" => load.port = number(&argument, &value()?)?,
-            "--echo" => wants_echo = true,
-            "--echo-load" => wants_load = true,
-            "--connections" => load.connections = number(&argument, &value()?)?,
-            "--size" => load.size = number(&argument, &value()?)?,
+            "--port" => said.port = number(&argument, &value()?)?,
+            "--tls" => said.tls = Some(value()?.into()),
+            "--unix" => said.unix = Some(value()?.into()),
+            "--echo" | "--echo-load" | "--idle-load" => {
+                if let Some(other) = said.mode.replace(argument.clone()) {
+                    return Err(format!("{other} and {argument} exclude each other"));
+                }
+            }
+            "--connections" => said.connections = number(&argument, &value()?)?,
+            "--size" => said.size = number(&argument, &value()?)?,
             "--seconds" => {
-                load.duration = Duration::try_from_secs_f64(number(&argument, &value()?)?)
+                said.duration = Duration::try_from_secs_f64(number(&argument, &value()?)?)
                     .map_err(|fault| format!("--seconds: {fault}"))?;
             }
-            "--seed" => load.seed = number(&argument, &value()?)?,
+            "--seed" => said.seed = number(&argument, &value()?)?,
             _ => return Err(format!("unknown argument {argument}")),
         }
     }
-    if load.port == 0 {
-        return Err("--port is missing or 0".to_owned());
-    }
-    match (wants_echo, wants_load) {
-        (false, false) => Ok(Mode::Http { port: load.port }),
-        (true, false) => Ok(Mode::Echo { port: load.port }),
-        (false, true) if load.connections == 0 || load.size == 0 => {
-            Err("--connections and --size must be at least 1".to_owned())
+    said.into_mode()
+}
+
+impl Said {
+    fn into_mode(self) -> Result<Mode, String> {
+        let Self { connections, size, duration, seed, .. } = self;
+        let endpoint = match (self.port, self.tls, self.unix) {
+            (0, None, Some(path)) => Endpoint::Unix { path },
+            (0, _, None) => return Err("--port is missing or 0".to_owned()),
+            (port, None, None) => Endpoint::Tcp { port },
+            (port, Some(folder), None) => Endpoint::Tls { port, folder },
+            (_, _, Some(_)) => return Err("--unix excludes --port and --tls".to_owned()),
+        };
+        let mode = self.mode.as_deref();
+        if matches!(mode, Some("--echo-load" | "--idle-load")) && (connections == 0 || size == 0) {
+            return Err("--connections and --size must be at least 1".to_owned());
         }
-        (false, true) => Ok(Mode::EchoLoad(load)),
-        (true, true) => Err("--echo and --echo-load exclude each other".to_owned()),
+        match (mode, endpoint) {
+            (Some("--echo"), endpoint) => Ok(Mode::Echo(endpoint)),
+            (Some("--echo-load"), endpoint) => {
+                Ok(Mode::EchoLoad(EchoLoad { endpoint, connections, size, duration, seed }))
+            }
+            (Some(_), endpoint) => Ok(Mode::IdleLoad(IdleLoad { endpoint, connections, size, seed })),
+            (None, Endpoint::Tcp { port }) => Ok(Mode::Http { port }),
+            (None, _) => Err("HTTP is spoken over TCP alone".to_owned()),
+        }
     }
 }
 
@@ -83,16 +122,34 @@ mod tests {
     #[test]
     fn each_mode_is_read() {
         assert_eq!(parsed("--port 80"), Ok(Mode::Http { port: 80 }));
-        assert_eq!(parsed("--echo --port 80"), Ok(Mode::Echo { port: 80 }));
+        assert_eq!(parsed("--echo --port 80"), Ok(Mode::Echo(Endpoint::Tcp { port: 80 })));
         assert_eq!(
             parsed("--port 80 --echo-load --seconds 0.5 --connections 3 --size 9 --seed 4"),
             Ok(Mode::EchoLoad(EchoLoad {
-                port: 80,
+                endpoint: Endpoint::Tcp { port: 80 },
                 connections: 3,
                 size: 9,
                 duration: Duration::from_millis(500),
                 seed: 4,
             }))
+        );
+        assert_eq!(
+            parsed("--port 80 --idle-load --connections 7"),
+            Ok(Mode::IdleLoad(IdleLoad {
+                endpoint: Endpoint::Tcp { port: 80 },
+                connections: 7,
+                size: 1024,
+                seed: 1,
+            }))
+        );
+    }
+
+    #[test]
+    fn each_endpoint_is_read() {
+        assert_eq!(parsed("--echo --unix a/b"), Ok(Mode::Echo(Endpoint::Unix { path: "a/b".into() })));
+        assert_eq!(
+            parsed("--echo --tls c --port 81"),
+            Ok(Mode::Echo(Endpoint::Tls { port: 81, folder: "c".into() }))
         );
     }
 
@@ -100,11 +157,16 @@ mod tests {
     fn faults_name_the_argument() {
         for (line, fault) in [
             ("", "--port is missing or 0"),
+            ("--echo --tls folder", "--port is missing or 0"),
             ("--port", "--port needs a value"),
             ("--port 65536", "--port: 65536 is not a number that fits"),
             ("--port 80 --fast", "unknown argument --fast"),
+            ("--port 80 --unix path --echo", "--unix excludes --port and --tls"),
+            ("--tls folder --unix path --echo", "--unix excludes --port and --tls"),
+            ("--unix path", "HTTP is spoken over TCP alone"),
             ("--port 80 --echo --echo-load", "--echo and --echo-load exclude each other"),
             ("--port 80 --echo-load --size 0", "--connections and --size must be at least 1"),
+            ("--port 80 --idle-load --connections 0", "--connections and --size must be at least 1"),
         ] {
             assert_eq!(parsed(line), Err(fault.to_owned()), "{line}");
         }

@@ -3,42 +3,48 @@
 use std::{
     cell::RefCell,
     io,
-    net::Ipv4Addr,
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    task::JoinSet,
-    time,
-};
+use tokio::{task::JoinSet, time};
 
-use crate::arguments::EchoLoad;
+use crate::{
+    endpoint::{Connection, Connector, Endpoint},
+    message::{exchange, message, receive_buffer},
+};
 
 // A server that stops answering must not keep the bench waiting.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// One bounded run of the load.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EchoLoad {
+    pub endpoint: Endpoint,
+    pub connections: usize,
+    pub size: usize,
+    pub duration: Duration,
+    pub seed: u64,
+}
+
 /// Runs the load and returns its figures as one line of JSON.
 pub async fn run(load: EchoLoad) -> io::Result<String> {
     let message: Rc<[u8]> = message(load.size, load.seed).into();
-    let mut streams = Vec::with_capacity(load.connections);
+    let connector = Connector::new(&load.endpoint)?;
+    let mut connections = Vec::with_capacity(load.connections);
     for _ in 0..load.connections {
-        let stream = time::timeout(GRACE, TcpStream::connect((Ipv4Addr::LOCALHOST, load.port)));
-        let stream = stream.await.map_err(|_| io::Error::other("connecting took too long"))??;
-        stream.set_nodelay(true)?;
-        streams.push(stream);
+        let connection = time::timeout(GRACE, connector.connect());
+        connections.push(connection.await.map_err(|_| io::Error::other("connecting took too long"))??);
     }
 
     let latencies = Rc::new(RefCell::new(Latencies::new()));
     let began = Instant::now();
     let mut clients = JoinSet::new();
-    for stream in streams {
+    for connection in connections {
         let (message, latencies) = (message.clone(), latencies.clone());
-        clients.spawn_local(
-            async move { send_until(stream, &message, began + load.duration, &latencies).await },
-        );
+        clients.spawn_local(async move {
+            send_until(connection, &message, began + load.duration, &latencies).await
+        });
     }
     time::timeout(load.duration + GRACE, async {
         while let Some(ended) = clients.join_next().await {
@@ -52,45 +58,20 @@ pub async fn run(load: EchoLoad) -> io::Result<String> {
 }
 
 async fn send_until(
-    mut stream: TcpStream,
+    mut connection: Connection,
     message: &[u8],
     deadline: Instant,
     latencies: &RefCell<Latencies>,
 ) -> io::Result<()> {
-    // Twice the message: a read that leaves room needs no second read to learn that it is done.
-    let mut buffer = vec![0; message.len() * 2];
+    let mut buffer = receive_buffer(message);
     let mut sent_at = Instant::now();
     while sent_at < deadline {
-        stream.write_all(message).await?;
-        let mut received = 0;
-        while received < message.len() {
-            match stream.read(&mut buffer[received..]).await? {
-                0 => return Err(io::Error::other("the server closed a connection")),
-                length => received += length,
-            }
-        }
-        if buffer[..received] != *message {
-            return Err(io::Error::other("the server echoed other bytes than were sent"));
-        }
+        exchange(&mut connection, message, &mut buffer).await?;
         let now = Instant::now();
         latencies.borrow_mut().record(now - sent_at);
         sent_at = now;
     }
     Ok(())
-}
-
-/// Bytes that differ along the message, so that a wrong echo cannot pass by chance.
-fn message(size: usize, seed: u64) -> Vec<u8> {
-    // xorshift stays at zero for ever when it starts there.
-    let mut state = seed.max(1);
-    (0..size)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 56) as u8
-        })
-        .collect()
 }
 
 /// Counts per whole microsecond: exact percentiles in a fixed amount of memory.
@@ -151,12 +132,5 @@ mod tests {
         assert_eq!((latencies.percentile(0.50), latencies.percentile(0.99)), (50, 99));
         latencies.record(Duration::from_secs(60));
         assert_eq!(latencies.percentile(1.0), Latencies::LONGEST);
-    }
-
-    #[test]
-    fn messages_repeat_with_their_seed_only() {
-        assert_eq!(message(64, 7), message(64, 7));
-        assert_ne!(message(64, 7), message(64, 8));
-        assert_ne!(message(64, 0)[..32], message(64, 0)[32..]);
     }
 }

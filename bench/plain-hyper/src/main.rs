@@ -1,14 +1,17 @@
-//! The bench's limit: what one thread of hyper or tokio costs when no Python runs, and the load of the echo rows.
+//! The bench's limit: what one thread of hyper or tokio costs when no Python runs, and the loads of the echo rows.
 
 mod arguments;
 mod echo;
 mod echo_load;
+mod endpoint;
 mod http;
+mod idle_load;
+mod message;
 
-use std::{io, net::Ipv4Addr, process::ExitCode};
+use std::{io, process::ExitCode};
 
 use arguments::{Mode, USAGE};
-use tokio::{net::TcpListener, runtime};
+use tokio::runtime;
 
 fn main() -> ExitCode {
     let mode = match arguments::parse(std::env::args().skip(1)) {
@@ -36,19 +39,13 @@ fn run(mode: Mode) -> io::Result<()> {
                 println!("{USAGE}");
                 Ok(())
             }
-            Mode::Http { port } => http::serve(listen(port).await?).await,
-            Mode::Echo { port } => echo::serve(listen(port).await?).await,
+            Mode::Http { port } => http::serve(endpoint::listen(port).await?).await,
+            Mode::Echo(endpoint) => echo::serve(&endpoint).await,
             Mode::EchoLoad(load) => {
                 println!("{}", echo_load::run(load).await?);
                 Ok(())
             }
+            Mode::IdleLoad(load) => idle_load::run(load).await,
         }
     })
-}
-
-async fn listen(port: u16) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|fault| {
-        io::Error::new(fault.kind(), format!("cannot listen on 127.0.0.1:{port}: {fault}"))
-    })?;
-    Ok(listener)
 }

@@ -2,9 +2,11 @@
 
 use std::{
     error::Error,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    process::{Child, Command, Output},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -24,13 +26,14 @@ impl Server {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let child = Command::new(PROGRAM).args(["--port", &port.to_string()]).args(mode).spawn()?;
         let server = Self { child, port };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while let Err(fault) = server.connect() {
-            if Instant::now() > deadline {
-                return Err(fault.into());
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
+        wait_until(|| server.connect().map(drop))?;
+        Ok(server)
+    }
+
+    fn start_unix(path: &Path) -> Result<Self, Box<dyn Error>> {
+        let child = Command::new(PROGRAM).arg("--unix").arg(path).arg("--echo").spawn()?;
+        let server = Self { child, port: 0 };
+        wait_until(|| UnixStream::connect(path).map(drop))?;
         Ok(server)
     }
 
@@ -52,6 +55,33 @@ impl Drop for Server {
         // Both fail only for a server that has ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Tries until it succeeds, for ten seconds.
+fn wait_until(attempt: impl Fn() -> std::io::Result<()>) -> Outcome {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while let Err(fault) = attempt() {
+        if Instant::now() > deadline {
+            return Err(fault.into());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// A socket's path that goes with the test.
+struct SocketPath(PathBuf);
+
+impl SocketPath {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("plain-hyper-{}-{name}", std::process::id())))
+    }
+}
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 
@@ -97,4 +127,44 @@ fn the_load_fails_on_a_server_that_is_no_echo() -> Outcome {
     // hyper answers the noise with a 400, or closes before the whole answer is read.
     assert!(printed.starts_with("plain-hyper: "), "{printed}");
     Ok(())
+}
+
+#[test]
+fn a_unix_socket_is_echoed_and_loaded_like_a_port() -> Outcome {
+    let path = SocketPath::new("echo");
+    let _server = Server::start_unix(&path.0)?;
+    let load = ["--echo-load", "--connections", "3", "--seconds", "0.2", "--size", "100000"];
+    let output = Command::new(PROGRAM).arg("--unix").arg(&path.0).args(load).output()?;
+    let printed = String::from_utf8(output.stdout)?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(printed.starts_with("{\"messages\": ") && !printed.contains("\"messages\": 0,"), "{printed}");
+    Ok(())
+}
+
+#[test]
+fn idle_connections_are_held_until_standard_input_ends() -> Outcome {
+    let server = Server::start(&["--echo"])?;
+    let mut load = Command::new(PROGRAM)
+        .args(["--port", &server.port.to_string(), "--idle-load", "--connections", "20"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut line = String::new();
+    BufReader::new(load.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+    assert!(line.starts_with("{\"connections\": 20, "), "{line}");
+    assert_eq!(established(server.port)?, 20);
+    drop(load.stdin.take());
+    assert!(load.wait()?.success());
+    Ok(())
+}
+
+/// How many connections the kernel counts whose local port is this one.
+fn established(port: u16) -> Result<usize, Box<dyn Error>> {
+    let local = format!("0100007F:{port:04X}");
+    let lines = std::fs::read_to_string("/proc/net/tcp")?;
+    Ok(lines
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|fields| fields.get(1) == Some(&local.as_str()) && fields.get(3) == Some(&"01"))
+        .count())
 }
