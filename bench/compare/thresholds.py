@@ -134,7 +134,7 @@ def judge(threshold: Threshold, medians: Mapping[str, Figures]) -> Verdict:
         best = min(threshold.rivals, key=lambda rival: valid[rival])
         ratios.append(limit.ratio(valid[OURS], valid[best]))
         both = ", ".join(f"{who} {short(valid[who])} {unit(name)}" for who in (OURS, best))
-        compared.append(f"{kind(name)}: {both}")
+        compared.append(f"{kind(name)} {ratios[-1]:.2f}×: {both}")
     ratio = limit.worst(ratios)
     return Verdict(
         threshold, "holds" if limit.holds(ratio) else "FAILS", ratio, "; ".join(compared)

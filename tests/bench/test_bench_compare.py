@@ -216,7 +216,7 @@ class TestThresholds:
     def test_the_best_rival_counts(self) -> None:
         verdict = verdict_of(7.0, uvicorn=20.0, granian=10.0)
         assert (verdict.status, verdict.ratio) == ("holds", 0.7)
-        assert verdict.reason == "CPU: hoopsnake 7.00 µs, granian 10.0 µs"
+        assert verdict.reason == "CPU 0.70×: hoopsnake 7.00 µs, granian 10.0 µs"
 
     def test_above_the_limit_fails(self) -> None:
         assert verdict_of(7.1, uvicorn=20.0, granian=10.0).status == "FAILS"

@@ -42,7 +42,8 @@ class TestOneRow:
         verdict = verdict_of({"chain, CPU": (10.0, 10.0), "chain, wall": (20.0, 30.0)})
         assert (verdict.status, verdict.ratio) == ("holds", 1.0)
         assert verdict.reason == (
-            "CPU: hoopsnake 10.0 ns, uvloop 10.0 ns; wall: hoopsnake 20.0 ns, uvloop 30.0 ns"
+            "CPU 1.00×: hoopsnake 10.0 ns, uvloop 10.0 ns; "
+            "wall 1.50×: hoopsnake 20.0 ns, uvloop 30.0 ns"
         )
 
     @pytest.mark.parametrize("dearer", ["chain, CPU", "chain, wall"])
@@ -62,7 +63,7 @@ class TestOneRow:
 
     def test_memory_is_counted_in_kibibytes(self) -> None:
         assert verdict_of({"kib_each": (2.0, 3.0)}).reason == (
-            "memory: hoopsnake 2.00 KiB, uvloop 3.00 KiB"
+            "memory 1.50×: hoopsnake 2.00 KiB, uvloop 3.00 KiB"
         )
 
 
@@ -126,5 +127,6 @@ class TestAllRows:
         assert len(said) == 9
         assert said[0] == (
             "FAILS: call_soon chain: against rloop: is 0.50×, at least 1.00× must hold "
-            "(CPU: hoopsnake 10.0 ns, rloop 5.00 ns; wall: hoopsnake 10.0 ns, rloop 5.00 ns)"
+            "(CPU 0.50×: hoopsnake 10.0 ns, rloop 5.00 ns; "
+            "wall 0.50×: hoopsnake 10.0 ns, rloop 5.00 ns)"
         )
