@@ -105,18 +105,12 @@ async def _wind_down(
     try:
         if server.open_connections or server.tasks():
             journal.stopping(server.open_connections, len(server.tasks()))
-            await _unless(stop.at_once, _drained(server), patience)
+            await _unless(stop.at_once, server.drained(), patience)
         await _cancel_tasks(server, stop, journal)
     finally:
         server.abort()
         await _unless(stop.at_once, lifespan.shutdown(max(patience, _CANCELLATION_PATIENCE)))
     journal.stopped()
-
-
-async def _drained(server: Server) -> None:
-    await server.drained()
-    while tasks := server.tasks():
-        await asyncio.wait(tasks)
 
 
 async def _cancel_tasks(server: Server, stop: _Stop, journal: Journal) -> None:

@@ -19,7 +19,7 @@ use super::server_state::ServerState;
 use super::{exchange, session};
 use crate::errors::{listen_error, os_error};
 use crate::event_loop::LoopCore;
-use crate::event_loop::promise::Promise;
+use crate::event_loop::awaitable::{Outcome, awaitable};
 use crate::event_loop::state::LoopState;
 use crate::gil_cell::GilCell;
 
@@ -106,20 +106,18 @@ impl Server {
         }
     }
 
-    /// A future that is done once no connection is open.
+    /// A future that is done once no connection is open and no task of the application is left.
     fn drained(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let promise = Promise::new(self.state.python_loop(py))?;
-        let awaitable = promise.awaitable(py);
-        let shutdown = self.shutdown.borrow(py).clone();
-        self.state.spawn(py, async move {
+        let (shutdown, state) = (self.shutdown.borrow(py).clone(), self.state.clone());
+        awaitable(self.state.python_loop(py), async move {
             shutdown.drained().await;
-            Python::attach(|py| {
-                if let Err(error) = promise.settle(py, py.None()) {
-                    error.write_unraisable(py, None);
-                }
-            });
-        });
-        Ok(awaitable)
+            while let Some(task) = Python::attach(|py| state.tasks(py).pop()) {
+                let outcome = Python::attach(|py| Outcome::of(py, task))?;
+                // How it ended has been told already (`TaskEnd`).
+                let _ = outcome.await;
+            }
+            Ok(Python::attach(|py| py.None()))
+        })
     }
 
     /// Application tasks that have not ended.

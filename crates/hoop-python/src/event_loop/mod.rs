@@ -1,5 +1,6 @@
 //! The event loop: asyncio's scheduling calls over a tokio current-thread runtime.
 
+pub mod awaitable;
 pub mod calls;
 pub mod handle;
 mod pending_tasks;
