@@ -82,8 +82,11 @@ test-rust: $(STAMPS)/environment ## the Rust tests
 	fi
 
 .PHONY: test-python
-test-python: $(BUILT) $(STAMPS)/requirements-test ## the Python tests, on one interpreter
+test-python: $(BUILT) $(STAMPS)/requirements-test $(STAMPS)/requirements-ecosystem ## the Python tests, on one interpreter
 	@scripts/install-debian-package chromium chromium
+	@# The tests of tests/ecosystem start servers of their own from these.
+	@scripts/install-debian-package '/usr/lib/postgresql/*/bin/postgres' postgresql
+	@scripts/install-debian-package redis-server redis-server
 	$(BIN)/python -m pytest
 
 .PHONY: check-types

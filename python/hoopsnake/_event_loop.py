@@ -11,7 +11,7 @@ import threading
 import weakref
 from asyncio import events, futures, sslproto
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
 from hoopsnake._loop_stats import DelayHistogram, LoopStats
 from hoopsnake._native import LoopCore, SocketTransport
@@ -245,6 +245,14 @@ class _Watched:
             raise KeyError(f"{fileobj!r} is not registered")
         fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
         return selectors.SelectorKey(fileobj, fd, events, None)
+
+    def select(self, timeout: float | None = None) -> NoReturn:
+        """Refuse: there is nothing to poll, as only the engine runs the loop."""
+        # nest_asyncio, known from notebooks, replaces the methods that run a loop and comes here.
+        raise RuntimeError(
+            "hoopsnake's event loop cannot be run inside itself, nor polled by others; "
+            "await the coroutine instead, or use a loop in another thread"
+        )
 
     def close(self) -> None:
         """Nothing is open here: the engine has the descriptors."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import ssl
 import subprocess
 import sys
@@ -13,12 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import make_certificate
 from loop_under_test import LONGEST_SECONDS, ON_REFERENCE, NewLoop, Reports, Run, end, make_loop
-
-OPENSSL_REQUEST = (
-    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-    "-subj /CN=localhost -addext subjectAltName=DNS:localhost"
-)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -101,18 +96,7 @@ def start_program(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[s
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A self-signed certificate for localhost and its key, as paths."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("the openssl command is missing: it makes the certificate")
-    folder = tmp_path_factory.mktemp("certificate")
-    chain, key = str(folder / "chain.pem"), str(folder / "key.pem")
-    subprocess.run(
-        [openssl, *OPENSSL_REQUEST.split(), "-keyout", key, "-out", chain],
-        check=True,
-        capture_output=True,
-        timeout=LONGEST_SECONDS,
-    )
-    return chain, key
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture
