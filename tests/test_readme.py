@@ -202,3 +202,14 @@ def test_the_lessons_of_the_guide_are_all_the_programs_there_are() -> None:
     lessons = (ROOT / "docs" / "guide" / "async-lessons.md").read_text()
     named = re.findall(r"^- \[(\w+\.py)\]", lessons, re.M)
     assert sorted(named) == sorted(path.name for path in (ROOT / "examples" / "guide").glob("*.py"))
+
+
+def test_the_page_of_libraries_has_the_versions_that_are_tested() -> None:
+    page = (ROOT / "docs" / "guide" / "libraries.md").read_text()
+    told = dict(re.findall(r"^\| ([a-z-]+) +\| ([\d.]+) +\|", page, re.M))
+    files = (ROOT / "requirements" / name for name in ("test.txt", "ecosystem.txt"))
+    pinned = dict(
+        re.findall(r"^([\w-]+)(?:\[.+\])?==(.+)$", "\n".join(map(Path.read_text, files)), re.M)
+    )
+    assert len(told) >= 13
+    assert told == {name: pinned[name] for name in told}

@@ -10,6 +10,8 @@ from typing import Any
 
 from loop_under_test import Reports, make_loop
 
+import hoopsnake
+
 # A test that waits in vain fails here, and says where; pytest's own timeout ends the whole run.
 PATIENCE = 20.0
 # How long what is about to end by itself (the answer to a close, …) may take for that.
@@ -17,7 +19,7 @@ MOMENT = 2.0
 
 
 def run_to_a_clean_end(test: Coroutine[Any, Any, object]) -> None:
-    """Run `test`; no task, no report to the exception handler and no socket may be left by it."""
+    """Run `test`, which may leave no task, transport or socket, and no report of an exception."""
     reports: Reports = []
     sockets = open_sockets()
     with asyncio.Runner(loop_factory=make_loop) as runner:
@@ -37,6 +39,11 @@ async def _in_time_and_alone(test: Coroutine[Any, Any, object]) -> None:
     if left:
         _, left = await asyncio.wait(left, timeout=MOMENT)
     assert left == set(), left
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, hoopsnake.EventLoop):
+        async with asyncio.timeout(MOMENT):
+            while loop.stats().transports:
+                await asyncio.sleep(0)
 
 
 def open_sockets() -> set[str]:

@@ -214,3 +214,12 @@ def test_the_running_state_is_kept_where_asyncio_looks() -> None:
     assert "_thread_id" in code_names(base_events.BaseEventLoop.is_running)
     assert "_thread_id" in code_names(base_events.BaseEventLoop._check_thread)
     assert "call_soon_threadsafe" in code_names(futures._chain_future)
+
+
+def test_whoever_polls_the_loop_by_itself_is_told_that_it_cannot(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    """As nest_asyncio does, which has a `_run_once` of its own."""
+    assert "select" in code_names(base_events.BaseEventLoop._run_once)  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError, match="cannot be run inside itself"):
+        loop._run_once()  # type: ignore[attr-defined]
