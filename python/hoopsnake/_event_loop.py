@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import selectors
 import signal
 import socket
@@ -227,6 +228,16 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         )
         self._make_socket_transport(rawsock, tls, extra=extra, server=server)
         return tls._app_transport
+
+
+def _send_held_before_fork() -> None:
+    """What is held back in both, the parent and its child would both send."""
+    loop = events._get_running_loop()
+    if isinstance(loop, EventLoop):
+        loop._send_held()
+
+
+os.register_at_fork(before=_send_held_before_fork)
 
 
 class _Watched:

@@ -54,11 +54,11 @@ class LoopStats:
     """
 
     turns: int
-    """Turns of the loop that ran at least one callback."""
+    """Turns of the loop that had at least one callback to run."""
 
     callbacks: int
-    """Callbacks, timers and steps of tasks that the turns ran. What transports tell their protocols
-    comes between turns and is not counted."""
+    """Callbacks, timers and steps of tasks that the turns ran, or passed over because they were
+    cancelled. What transports tell their protocols comes between turns and is not counted."""
 
     ready: int
     """Callbacks that wait for the next turn, at this moment."""
@@ -73,7 +73,8 @@ class LoopStats:
     """Time that turns took, on the clock. The turn that is running is not in it."""
 
     parked_seconds: float
-    """Time in which the loop waited for something to happen."""
+    """Time in which the loop waited for something to happen. A wait that goes on, as another
+    thread may see it, is not in it."""
 
     gil_seconds: float
     """Time in which the loop had something to do and waited for another thread to release the
@@ -81,7 +82,8 @@ class LoopStats:
 
     ready_delays: DelayHistogram
     """For each turn, how long its oldest callback had been ready, at most. A callback that blocks
-    the loop shows here as the delay of those that came after it."""
+    the loop shows here as the delay of those that came after it. Time in which the loop did not run
+    is no delay."""
 
     def __sub__(self, earlier: LoopStats) -> LoopStats:
         """What was counted since an earlier snapshot of the same loop."""

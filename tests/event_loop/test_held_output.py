@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 
 import pytest
-from loop_under_test import Reports, Run
+from loop_under_test import LONGEST_SECONDS, Reports, Run
 from recording_protocol import RecordingProtocol
 
 
@@ -240,3 +241,69 @@ def test_a_program_that_writes_while_closing_still_ends(run: Run) -> None:
         wire.peer.close()
 
     run(main())
+
+
+def test_what_is_written_while_the_loop_comes_to_its_end_goes_out(
+    loop: AbstractEventLoop,
+) -> None:
+    """A large input is read piece by piece: the first one ends the run, in which the next comes."""
+
+    async def main() -> Wire:
+        wire = await connected_wire()
+        near = wire.transport.get_extra_info("socket")
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        wire.peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        first = asyncio.get_running_loop().create_future()
+
+        def answer(_: bytes) -> None:
+            wire.transport.write(b"!")
+            if not first.done():
+                first.set_result(None)
+
+        wire.protocol.on_data = answer
+        assert wire.peer.send(b"x" * 140_000) == 140_000
+        await first
+        return wire
+
+    wire = loop.run_until_complete(main())
+    assert wire.arrived() == b"!" * wire.protocol.calls.count("data")
+    loop.run_until_complete(wire.close())
+
+
+def test_a_half_close_by_way_of_the_socket_comes_behind_what_was_written(run: Run) -> None:
+    async def main() -> None:
+        wire = await connected_wire()
+        shown = wire.transport.get_extra_info("socket")
+        await asyncio.sleep(0)
+        wire.transport.write(b"bye")
+        shown.shutdown(socket.SHUT_WR)
+        assert wire.peer.recv(100) == b"bye"
+        assert wire.peer.recv(100) == b""
+        await wire.close()
+
+    run(main())
+
+
+def test_a_fork_does_not_send_twice(start_program: Callable[[str], subprocess.Popen[str]]) -> None:
+    program = start_program("""
+        import socket
+        near, far = socket.socketpair()
+        near.setblocking(False)
+
+        async def main():
+            _, writer = await asyncio.open_connection(sock=near)
+            writer.write(b"once")
+            child = os.fork()
+            if child == 0:
+                sys.exit(0)
+            assert os.waitpid(child, 0) == (child, 0)
+            writer.write(b", and no more")
+            writer.close()
+            await writer.wait_closed()
+            print(far.recv(100).decode())
+
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(main())
+    """)
+    out, errors = program.communicate(timeout=LONGEST_SECONDS)
+    assert (program.returncode, out) == (0, "once, and no more\n"), errors

@@ -107,6 +107,28 @@ def test_a_late_timer_counts_from_its_deadline_on(run: Run) -> None:
     assert longest(run(main()).ready_delays) >= 0.19
 
 
+def test_a_timer_for_a_moment_long_past_is_not_late(run: Run) -> None:
+    async def main() -> hoopsnake.LoopStats:
+        before = running().stats()
+        fired = asyncio.Event()
+        running().call_at(0, int)
+        running().call_later(-5, fired.set)
+        await fired.wait()
+        return running().stats() - before
+
+    assert longest(run(main()).ready_delays) < 1
+
+
+def test_time_in_which_the_loop_stood_still_is_no_delay(loop: asyncio.AbstractEventLoop) -> None:
+    loop.call_soon(loop.stop)
+    loop.call_soon(loop.call_soon, int)
+    loop.run_forever()
+    time.sleep(1.1)
+    loop.call_later(0, loop.stop)
+    loop.run_forever()
+    assert longest(own(loop).stats().ready_delays) < 1
+
+
 def test_waiting_is_time_parked(run: Run) -> None:
     async def main() -> hoopsnake.LoopStats:
         before = running().stats()

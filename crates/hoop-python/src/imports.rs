@@ -61,7 +61,7 @@ impl Imports {
                 .unbind(),
             debug_handle: debug.getattr("debug_handle")?.unbind(),
             debug_timer_handle: debug.getattr("debug_timer_handle")?.unbind(),
-            transport_socket: py.import("asyncio.trsock")?.getattr("TransportSocket")?.unbind(),
+            transport_socket: py.import("hoopsnake._transport_socket")?.getattr("TransportSocket")?.unbind(),
             share_gil: py.eval(c"lambda: None", None, None)?.unbind(),
             client_disconnected: errors.getattr("ClientDisconnected")?.unbind(),
             listen_error: errors.getattr("ListenError")?.unbind(),

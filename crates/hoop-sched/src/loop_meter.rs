@@ -12,11 +12,19 @@ pub struct LoopMeter {
     delays: DelayHistogram,
     /// Since when, at the earliest, the oldest callback has been ready.
     ready_since: Option<u64>,
+    /// When the last turn began.
+    last_turn: u64,
     /// When the turn that is running began.
     running_since: Option<u64>,
 }
 
 impl LoopMeter {
+    /// The loop starts to run. How long it stood still is nobody's delay.
+    pub fn started(&mut self, now: u64) {
+        self.last_turn = now;
+        self.ready_since = None;
+    }
+
     /// Something has become ready at `moment`, which may lie in the past.
     #[inline]
     pub fn became_ready(&mut self, moment: u64) {
@@ -25,9 +33,17 @@ impl LoopMeter {
         }
     }
 
+    /// A timer of that deadline is due. One that was set for a moment long past has not waited since
+    /// then: had it been there, the turn before would have run it.
+    #[inline]
+    pub fn timer_fell_due(&mut self, deadline: u64) {
+        self.became_ready(deadline.max(self.last_turn));
+    }
+
     /// A turn begins over so many callbacks; an empty one does not count.
     #[inline]
     pub fn turn_began(&mut self, now: u64, callbacks: usize) {
+        self.last_turn = now;
         if let Some(since) = self.running_since.replace(now) {
             self.callback_nanoseconds += now.saturating_sub(since);
         }
@@ -129,8 +145,20 @@ mod tests {
     fn a_timer_waits_from_its_deadline_on() {
         let mut meter = LoopMeter::default();
         meter.became_ready(5000 * MS);
-        meter.became_ready(4600 * MS);
+        meter.timer_fell_due(4600 * MS);
         meter.turn_began(5000 * MS, 2);
         assert_eq!(counted(&meter), [(537.0, 1)]);
+    }
+
+    #[test]
+    fn a_timer_for_a_moment_long_past_has_not_waited_since_then() {
+        let mut meter = LoopMeter::default();
+        meter.started(4999 * MS);
+        meter.timer_fell_due(0);
+        meter.turn_began(5000 * MS, 1);
+        meter.turns_ended(5000 * MS, false);
+        meter.timer_fell_due(0);
+        meter.turn_began(5015 * MS, 1);
+        assert_eq!(counted(&meter), [(1.0, 1), (17.0, 1)]);
     }
 }

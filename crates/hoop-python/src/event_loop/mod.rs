@@ -182,6 +182,11 @@ impl LoopCore {
         })
     }
 
+    /// Sends the output that transports hold back.
+    fn _send_held(&self, py: Python<'_>) {
+        self.state.send_held(py);
+    }
+
     fn _statistics(&self, py: Python<'_>) -> PyResult<Statistics> {
         Statistics::of(py, &self.state)
     }
@@ -200,6 +205,8 @@ impl LoopCore {
         let stopped_beforehand = state.stopping.get(py);
         let pump = runtime::spawn(runtime.handle(), pump::run(state.clone(), stopped_beforehand));
         let ended = runtime::drive(&runtime, pump);
+        // The pump has sent what was held, unless it panicked.
+        state.send_held(py);
         let fatal = state.stopped(py);
         match (fatal, ended) {
             (Some(fatal), _) => Err(fatal),

@@ -95,7 +95,7 @@ impl Pump {
         let Some(deadline) = self.state.timers.borrow(py).next_deadline() else { return };
         let now = nanoseconds as f64 / 1e9;
         if deadline <= now {
-            self.state.meter.borrow_mut(py).became_ready((deadline * 1e9) as u64);
+            self.state.meter.borrow_mut(py).timer_fell_due((deadline * 1e9) as u64);
         }
         loop {
             let due = self.state.timers.borrow_mut(py).pop_due(now);
@@ -155,6 +155,8 @@ impl Future for Pump {
             this.state.meter.borrow_mut(py).turns_ended(now, matches!(turns, Turns::MoreToRun));
             match turns {
                 Turns::Stopped => {
+                    // tokio may run other tasks before it returns: what they write goes out at once.
+                    this.state.forget_waker(py);
                     this.state.send_held(py);
                     return Poll::Ready(());
                 }

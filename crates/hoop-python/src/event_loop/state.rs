@@ -186,6 +186,8 @@ impl LoopState {
     /// Drops all callbacks that have not run, and lets go of transports.
     pub fn clear(&self, py: Python<'_>) {
         drop(self.spare_handles.take(py));
+        drop(self.output_buffers.take(py));
+        drop(self.held_output.take(py));
         let driven = self.driven.take(py);
         for slot in driven.iter().filter_map(Weak::upgrade) {
             drop(slot.0.take(py));
@@ -322,13 +324,19 @@ impl LoopState {
         self.python_loop.for_collector().is_none_or(|python_loop| python_loop.is_some())
     }
 
+    /// The pump has ended: nothing holds output back or needs to be woken any more.
+    pub fn forget_waker(&self, py: Python<'_>) {
+        drop(self.waker.take(py));
+    }
+
     pub fn started(&self, py: Python<'_>, python_loop: Py<PyAny>) {
+        self.meter.borrow_mut(py).started(runtime::nanoseconds());
         self.python_loop.replace(py, Some(python_loop));
     }
 
     /// Forgets what only a running loop has.
     pub fn stopped(&self, py: Python<'_>) -> Option<PyErr> {
-        self.waker.take(py);
+        self.forget_waker(py);
         self.awake.set(py, false);
         self.stopping.set(py, false);
         drop(self.python_loop.take(py));

@@ -83,8 +83,7 @@ fn flush(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) {
             return;
         }
         let Poll::Ready(Ok(mut guard)) = registration.poll_write_ready(cx) else { return };
-        let before = this.connection.borrow(py).output.len();
-        let result = this.connection.borrow_mut(py).output.write_with(py, |pieces| {
+        let written = this.connection.borrow_mut(py).output.write_with(py, |pieces| {
             settle(rustix::net::sendmsg(
                 borrow(&registration),
                 pieces,
@@ -92,18 +91,17 @@ fn flush(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) {
                 SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
             ))
         });
-        match result {
-            // Not dropped while the connection is borrowed: that may run anything.
-            Ok(done) => drop(done),
+        match written {
+            Ok((0, _)) => guard.clear_ready(),
+            Ok((_, done)) => {
+                // Not while the connection is borrowed: to drop Python objects may run anything.
+                drop(done);
+                SocketTransport::output_shrank(transport);
+            }
             Err(error) => {
                 SocketTransport::io_failed(transport, WRITE_FAILED, &error);
                 return;
             }
-        }
-        if this.connection.borrow(py).output.len() == before {
-            guard.clear_ready();
-        } else {
-            SocketTransport::output_shrank(transport);
         }
     }
 }

@@ -259,7 +259,7 @@ impl SocketTransport {
             if !this.extra.bind(py).contains(name)? {
                 let socket = this.connection.borrow(py).socket.as_ref().map(|socket| socket.clone_ref(py));
                 if let Some(socket) = socket {
-                    let wrapped = Imports::get(py)?.transport_socket.call1(py, (socket,))?;
+                    let wrapped = Imports::get(py)?.transport_socket.call1(py, (socket, slf))?;
                     this.extra.bind(py).set_item(name, wrapped)?;
                 }
             }

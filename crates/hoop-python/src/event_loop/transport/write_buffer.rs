@@ -46,7 +46,7 @@ impl WriteBuffer {
         &mut self,
         py: Python<'_>,
         write: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>,
-    ) -> Result<Vec<Py<PyBytes>>, E> {
+    ) -> Result<(usize, Vec<Py<PyBytes>>), E> {
         let slices: Vec<IoSlice<'_>> = self
             .pieces
             .iter()
@@ -54,7 +54,7 @@ impl WriteBuffer {
             .map(|piece| IoSlice::new(piece.bytes.as_bytes(py).get(piece.written..).unwrap_or_default()))
             .collect();
         let taken = write(&slices)?;
-        Ok(self.forget(py, taken))
+        Ok((taken, self.forget(py, taken)))
     }
 
     /// Drops the first `count` bytes; returns the pieces that are done with.
