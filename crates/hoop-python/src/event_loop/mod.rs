@@ -2,6 +2,7 @@
 
 pub mod awaitable;
 pub mod calls;
+mod endpoint;
 pub mod handle;
 mod pending_tasks;
 pub mod promise;

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::calls;
+use super::endpoint::{Drivable, Driven, Slot};
 use super::handle::{Arguments, Call, Handle, QueuedTimer, TimerHandle, leaves_the_loop};
 use super::runtime::{self, Parking};
 use super::transport::SocketTransport;
@@ -27,20 +28,6 @@ const SPARE_HANDLES: usize = 16 * 1024;
 
 /// So many transports' output is held back; then it is sent, that the first may not wait for long.
 const OUTPUTS_HELD_AT_MOST: usize = 32;
-
-/// A transport that the loop keeps alive because its connection is open.
-///
-/// The task that drives it shares this slot and does not own the transport, so that the garbage
-/// collector sees through the loop, and not into tokio, who does.
-#[derive(Debug)]
-pub struct Driven(GilCell<Option<Py<SocketTransport>>>);
-
-impl Driven {
-    /// The transport, unless the loop has let go of it.
-    pub fn transport(&self, py: Python<'_>) -> Option<Py<SocketTransport>> {
-        self.0.borrow(py).as_ref().map(|transport| transport.clone_ref(py))
-    }
-}
 
 /// The state that a loop shares with its handles, transports and servers.
 #[derive(Debug)]
@@ -64,7 +51,7 @@ pub struct LoopState {
     /// Memory for such output, while none of it is in there.
     output_buffers: GilCell<Vec<Vec<u8>>>,
     /// Transports with a task; an entry is dead once that task has ended.
-    driven: GilCell<SweptList<Weak<Driven>>>,
+    driven: GilCell<SweptList<Weak<dyn Slot>>>,
     /// Handles that have run and that nobody knows: making one costs more than what it runs.
     spare_handles: GilCell<Vec<Py<Handle>>>,
     pub meter: GilCell<LoopMeter>,
@@ -117,9 +104,10 @@ impl LoopState {
     }
 
     /// Keeps a transport alive for as long as the returned slot lives or the loop stays open.
-    pub fn keep_driven(&self, py: Python<'_>, transport: Py<SocketTransport>) -> Arc<Driven> {
-        let slot = Arc::new(Driven(GilCell::new(Some(transport))));
-        let entry = Arc::downgrade(&slot);
+    pub fn keep_driven<T: Drivable>(&self, py: Python<'_>, transport: Py<T>) -> Arc<Driven<T>> {
+        let slot = Arc::new(Driven::new(transport));
+        // Named first: a weak reference turns into one of another type only where its type is known.
+        let entry: Weak<Driven<T>> = Arc::downgrade(&slot);
         self.driven.borrow_mut(py).push_and_sweep(entry, |entry| entry.strong_count() > 0);
         slot
     }
@@ -175,7 +163,7 @@ impl LoopState {
     /// Transports whose connection is open.
     pub fn open_transports(&self, py: Python<'_>) -> usize {
         let slots: Vec<_> = self.driven.borrow(py).iter().filter_map(Weak::upgrade).collect();
-        slots.iter().filter(|slot| slot.transport(py).is_some_and(|it| it.get().is_open(py))).count()
+        slots.iter().filter(|slot| slot.is_open(py)).count()
     }
 
     /// Lets go of the runtime of a loop that is closed.
@@ -190,7 +178,7 @@ impl LoopState {
         drop(self.held_output.take(py));
         let driven = self.driven.take(py);
         for slot in driven.iter().filter_map(Weak::upgrade) {
-            drop(slot.0.take(py));
+            slot.let_go(py);
         }
         let ready = self.ready.borrow_mut(py).take_all();
         let timers = self.timers.borrow_mut(py).take_all();
@@ -218,9 +206,7 @@ impl LoopState {
         }
         if let Some(driven) = self.driven.for_collector() {
             for slot in driven.iter().filter_map(Weak::upgrade) {
-                if let Some(Some(transport)) = slot.0.for_collector().as_deref() {
-                    visit.call(transport)?;
-                }
+                slot.visit(visit)?;
             }
         }
         Ok(())

@@ -3,9 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -13,52 +11,26 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
-use tokio::io::unix::AsyncFd;
 
 use super::SocketTransport;
 use super::receiver::{Delivery, Receiver, lend};
+use crate::event_loop::endpoint::{Driven, Registration, borrow, settle};
 use crate::event_loop::handle::in_context;
-use crate::event_loop::state::{Driven, LoopState, READ_BUFFER};
+use crate::event_loop::state::{LoopState, READ_BUFFER};
 
 /// After a read as large as this the next is expected to be large too.
 const LARGE_READ: usize = 16 * 1024;
 
-/// A socket's descriptor, which the Python socket object owns and closes.
-///
-/// The transport holds a reference on that object (`_io_refs`), so the number stays open for as
-/// long as the registration lives, whatever the user does to the socket object.
-#[derive(Debug)]
-pub struct SocketFd(pub RawFd);
-
-impl AsRawFd for SocketFd {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0
-    }
-}
-
 pub const WRITE_FAILED: &str = "Fatal write error on socket transport";
-
-pub type Registration = Rc<AsyncFd<SocketFd>>;
-
-fn borrow(registration: &Registration) -> BorrowedFd<'_> {
-    // SAFETY: see `SocketFd`: open for as long as the registration lives.
-    unsafe { BorrowedFd::borrow_raw(registration.as_raw_fd()) }
-}
 
 /// Sends without blocking and without SIGPIPE; would-block counts as nothing sent.
 pub fn send(registration: &Registration, bytes: &[u8]) -> io::Result<usize> {
-    settle(rustix::net::send(borrow(registration), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL))
-}
-
-fn settle(sent: rustix::io::Result<usize>) -> io::Result<usize> {
-    match sent {
-        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
-        other => Ok(other?),
-    }
+    let sent = rustix::net::send(borrow(registration), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    Ok(settle(sent)?.unwrap_or(0))
 }
 
 /// Drives one transport until its connection is lost, or its loop lets go of it.
-pub struct SocketTask(pub Arc<Driven>);
+pub struct SocketTask(pub Arc<Driven<SocketTransport>>);
 
 impl Future for SocketTask {
     type Output = ();
@@ -67,7 +39,7 @@ impl Future for SocketTask {
         Python::attach(|py| {
             let Some(transport) = self.0.transport(py) else { return Poll::Ready(()) };
             let transport = transport.bind(py);
-            transport.get().connection.borrow_mut(py).set_task_waker(cx.waker());
+            transport.get().endpoint.set_task_waker(py, cx);
             flush(transport, cx);
             read(transport, cx)
         })
@@ -78,18 +50,16 @@ impl Future for SocketTask {
 fn flush(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) {
     let (py, this) = (transport.py(), transport.get());
     loop {
-        let Some(registration) = this.registration(py) else { return };
+        let Some(registration) = this.endpoint.registration(py) else { return };
         if this.connection.borrow(py).output.is_empty() {
             return;
         }
         let Poll::Ready(Ok(mut guard)) = registration.poll_write_ready(cx) else { return };
         let written = this.connection.borrow_mut(py).output.write_with(py, |pieces| {
-            settle(rustix::net::sendmsg(
-                borrow(&registration),
-                pieces,
-                &mut SendAncillaryBuffer::default(),
-                SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-            ))
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let no_descriptors = &mut SendAncillaryBuffer::default();
+            settle(rustix::net::sendmsg(borrow(&registration), pieces, no_descriptors, flags))
+                .map(Option::unwrap_or_default)
         });
         match written {
             Ok((0, _)) => guard.clear_ready(),
@@ -110,8 +80,8 @@ fn flush(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) {
 fn read(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) -> Poll<()> {
     let (py, this) = (transport.py(), transport.get());
     loop {
-        let Some(registration) = this.registration(py) else { return Poll::Ready(()) };
-        if !this.connection.borrow(py).wants_data() {
+        let Some(registration) = this.endpoint.registration(py) else { return Poll::Ready(()) };
+        if !this.wants_data(py) {
             return Poll::Pending;
         }
         let mut guard = match registration.poll_read_ready(cx) {
@@ -213,7 +183,7 @@ fn receive(transport: &Bound<'_, SocketTransport>, registration: &Registration) 
         Receiver::Streaming { data_received } => {
             let expected = this.connection.borrow(py).last_read;
             let received = if expected < LARGE_READ {
-                receive_and_copy(py, &this.state, registration)
+                receive_and_copy(py, &this.endpoint.state, registration)
             } else {
                 receive_in_place(py, registration)
             };
@@ -226,7 +196,7 @@ fn receive(transport: &Bound<'_, SocketTransport>, registration: &Registration) 
             }
         }
         Receiver::Buffered { get_buffer, buffer_updated } => {
-            let lent = in_context(py, &this.context, || lend(py, &get_buffer));
+            let lent = in_context(py, &this.endpoint.context, || lend(py, &get_buffer));
             let memory = match lent {
                 Ok(memory) => memory,
                 Err(error) => {
@@ -263,7 +233,7 @@ fn receive(transport: &Bound<'_, SocketTransport>, registration: &Registration) 
 fn deliver(transport: &Bound<'_, SocketTransport>, delivery: Delivery) {
     let (py, this) = (transport.py(), transport.get());
     let method = delivery.method();
-    if let Err(error) = in_context(py, &this.context, || delivery.call(py)) {
+    if let Err(error) = in_context(py, &this.endpoint.context, || delivery.call(py)) {
         SocketTransport::fatal(
             transport,
             if method == "data_received" {

@@ -7,75 +7,51 @@ mod output;
 mod receiver;
 mod write_buffer;
 
-use std::os::fd::{BorrowedFd, RawFd};
-use std::rc::Rc;
-use std::sync::Arc;
+use std::os::fd::RawFd;
 
-use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
-use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
 
 use self::connection::Connection;
-use self::io::{Registration, SocketFd, SocketTask};
+use self::io::SocketTask;
 use self::lifecycle::detach;
-use self::output::as_bytes;
 use self::receiver::Receiver;
 use super::LoopCore;
-use super::calls;
-use super::handle::current_context;
+use super::endpoint::{Drivable, Endpoint, as_bytes, borrow};
 use super::promise::Promise;
-use super::state::LoopState;
-use crate::errors::os_error;
 use crate::gil_cell::GilCell;
 use crate::imports::Imports;
 
 /// A connected stream socket (TCP or Unix) of an event loop.
 #[pyclass(frozen, weakref, module = "hoopsnake", name = "SocketTransport")]
 pub struct SocketTransport {
-    python_loop: Py<PyAny>,
-    pub(super) state: Arc<LoopState>,
-    /// The context that protocol callbacks run in: that of the code that made the transport.
-    context: Py<PyAny>,
-    extra: Py<PyDict>,
+    pub(super) endpoint: Endpoint,
     connection: GilCell<Connection>,
 }
 
-/// Registers a socket with the loop's reactor, and makes it ready for small writes.
-fn register(py: Python<'_>, state: &LoopState, fd: RawFd) -> PyResult<Registration> {
-    let runtime = state.runtime(py)?;
-    let _context = runtime.enter();
-    // SAFETY: the caller holds a reference on the Python socket that keeps `fd` open until the
-    // registration is dropped (see `SocketFd`).
-    let registration = unsafe { AsyncFd::register(SocketFd(fd)) }.map_err(|error| os_error(&error.into()))?;
-    // SAFETY: as above. Not every stream socket knows the option; asyncio ignores that as well.
-    let _ = rustix::net::sockopt::set_tcp_nodelay(unsafe { BorrowedFd::borrow_raw(fd) }, true);
-    Ok(Rc::new(registration))
+impl Drivable for SocketTransport {
+    fn is_open(&self, py: Python<'_>) -> bool {
+        self.endpoint.is_open(py)
+    }
 }
 
 impl SocketTransport {
-    /// Whether the connection is there to be read or written.
-    pub(super) fn is_open(&self, py: Python<'_>) -> bool {
-        self.connection.borrow(py).registration.is_some()
-    }
-
-    fn registration(&self, py: Python<'_>) -> Option<Registration> {
-        self.connection.borrow(py).registration.clone()
-    }
-
     fn receiver(&self, py: Python<'_>) -> PyResult<Receiver> {
         if let Some(receiver) = &self.connection.borrow(py).receiver {
             return Ok(receiver.clone_ref(py));
         }
-        let protocol = self.protocol(py);
+        let protocol = self.endpoint.protocol(py);
         let receiver = Receiver::of(protocol.bind(py))?;
         self.connection.borrow_mut(py).receiver = Some(receiver.clone_ref(py));
         Ok(receiver)
     }
 
-    fn protocol(&self, py: Python<'_>) -> Py<PyAny> {
-        self.connection.borrow(py).protocol.clone_ref(py)
+    /// Whether data that arrives should be read now.
+    fn wants_data(&self, py: Python<'_>) -> bool {
+        self.endpoint.wants_data(py) && !self.connection.borrow(py).end_of_file_received
     }
 }
 
@@ -85,44 +61,28 @@ impl SocketTransport {
     #[new]
     #[pyo3(signature = (python_loop, socket, protocol, extra, server=None))]
     fn new(
-        py: Python<'_>,
         python_loop: &Bound<'_, LoopCore>,
         socket: Py<PyAny>,
         protocol: Py<PyAny>,
         extra: Py<PyDict>,
         server: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
-        let state = python_loop.get().state.clone();
-        let fd: RawFd = socket.call_method0(py, "fileno")?.extract(py)?;
-        let references = socket.getattr(py, "_io_refs").ok();
-        if let Some(references) = &references {
-            // Keeps the descriptor open until the transport is done with it (see `SocketFd`).
-            socket.setattr(py, "_io_refs", references.bind(py).add(1)?)?;
-        }
-        let registration = match (register(py, &state, fd), references) {
-            (Err(error), Some(references)) => {
-                socket.setattr(py, "_io_refs", references)?;
-                return Err(error);
-            }
-            (registration, _) => registration?,
-        };
+        let py = python_loop.py();
         let family: i32 = socket.getattr(py, "family")?.extract(py)?;
         let is_unix = family == i32::from(rustix::net::AddressFamily::UNIX.as_raw());
-        Ok(Self {
-            python_loop: python_loop.clone().into_any().unbind(),
-            state,
-            context: current_context(py)?,
-            extra,
-            connection: GilCell::new(Connection::new(registration, socket, server, protocol, is_unix)),
-        })
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let endpoint = Endpoint::take_over(python_loop, socket, protocol, extra, interest)?;
+        if let Some(registration) = endpoint.registration(py) {
+            // Not every stream socket knows the option; asyncio ignores that as well.
+            let _ = rustix::net::sockopt::set_tcp_nodelay(borrow(&registration), true);
+        }
+        Ok(Self { endpoint, connection: GilCell::new(Connection::new(server, is_unix)) })
     }
 
     /// Starts the task that reads and writes; queued behind `connection_made`.
     fn _start(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        this.connection.borrow_mut(py).started = true;
-        let driven = this.state.keep_driven(py, slf.clone().unbind());
-        this.state.spawn(py, SocketTask(driven));
+        let endpoint = &slf.get().endpoint;
+        endpoint.state.spawn(slf.py(), SocketTask(endpoint.start(slf)));
     }
 
     /// Writes bytes; what the socket does not take at once is buffered (asyncio.WriteTransport).
@@ -152,7 +112,7 @@ impl SocketTransport {
         Self::send_held(slf);
         let drained = {
             let mut connection = this.connection.borrow_mut(py);
-            if connection.closing || connection.write_ended {
+            if this.endpoint.is_closing(py) || connection.write_ended {
                 return;
             }
             connection.write_ended = true;
@@ -189,46 +149,32 @@ impl SocketTransport {
     }
 
     fn is_closing(&self, py: Python<'_>) -> bool {
-        self.connection.borrow(py).closing
+        self.endpoint.is_closing(py)
     }
 
     /// Whether data that arrives is delivered to the protocol.
     fn is_reading(&self, py: Python<'_>) -> bool {
-        let connection = self.connection.borrow(py);
-        !connection.reading_paused && !connection.closing
+        self.endpoint.is_reading(py)
     }
 
     fn pause_reading(&self, py: Python<'_>) {
-        let mut connection = self.connection.borrow_mut(py);
-        if !connection.closing {
-            connection.reading_paused = true;
-        }
+        self.endpoint.pause_reading(py);
     }
 
     fn resume_reading(&self, py: Python<'_>) {
-        let mut connection = self.connection.borrow_mut(py);
-        if connection.reading_paused && !connection.closing {
-            connection.reading_paused = false;
-            connection.wake_task();
-        }
+        self.endpoint.resume_reading(py);
     }
 
     /// Sets when the protocol is told to pause and to resume writing, in bytes.
     #[pyo3(signature = (high=None, low=None))]
     fn set_write_buffer_limits(slf: &Bound<'_, Self>, high: Option<i64>, low: Option<i64>) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        Self::send_held(slf);
-        this.connection.borrow_mut(py).set_water_marks(high, low).map_err(|(high, low)| {
-            PyValueError::new_err(format!("high ({high:?}) must be >= low ({low:?}) must be >= 0"))
-        })?;
-        Self::after_growth(slf);
-        Ok(())
+        let pending = Self::get_write_buffer_size(slf);
+        slf.get().endpoint.set_water_marks(slf.as_any(), high, low, pending)
     }
 
     /// The low and the high mark, in bytes.
     fn get_write_buffer_limits(&self, py: Python<'_>) -> (usize, usize) {
-        let connection = self.connection.borrow(py);
-        (connection.low_water, connection.high_water)
+        self.endpoint.water_marks(py)
     }
 
     /// Bytes that the socket did not take.
@@ -238,78 +184,45 @@ impl SocketTransport {
     }
 
     fn get_protocol(&self, py: Python<'_>) -> Py<PyAny> {
-        self.protocol(py)
+        self.endpoint.protocol(py)
     }
 
     fn set_protocol(&self, py: Python<'_>, protocol: Py<PyAny>) {
-        let replaced = {
-            let mut connection = self.connection.borrow_mut(py);
-            (std::mem::replace(&mut connection.protocol, protocol), connection.receiver.take())
-        };
+        self.endpoint.set_protocol(py, protocol);
+        let replaced = self.connection.borrow_mut(py).receiver.take();
         drop(replaced);
     }
 
     /// Information about the connection: 'peername', 'sockname', 'socket' and what TLS adds.
     #[pyo3(signature = (name, default=None))]
     fn get_extra_info(slf: &Bound<'_, Self>, name: &str, default: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
-        let (py, this) = (slf.py(), slf.get());
         if name == "socket" {
             // Whoever asks for it may write to it, or shut it down.
             Self::send_held(slf);
-            if !this.extra.bind(py).contains(name)? {
-                let socket = this.connection.borrow(py).socket.as_ref().map(|socket| socket.clone_ref(py));
-                if let Some(socket) = socket {
-                    let wrapped = Imports::get(py)?.transport_socket.call1(py, (socket, slf))?;
-                    this.extra.bind(py).set_item(name, wrapped)?;
-                }
-            }
         }
-        Ok(match this.extra.bind(py).get_item(name)? {
-            Some(value) => value.unbind(),
-            None => default.unwrap_or_else(|| py.None()),
-        })
+        slf.get().endpoint.extra_info(slf.as_any(), name, default)
     }
 
     /// Ends the connection: tells the protocol, closes the socket, detaches from the server.
     fn _call_connection_lost(slf: &Bound<'_, Self>, reason: Py<PyAny>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        let (registration, socket, server, receiver) = {
+        let ended = this.endpoint.end(py, &reason);
+        let (server, receiver, waiter) = {
             let mut connection = this.connection.borrow_mut(py);
-            connection.wake_task();
-            (
-                connection.registration.take(),
-                // Kept too: `get_extra_info` still tells it.
-                connection.socket.as_ref().map(|socket| socket.clone_ref(py)),
-                connection.server.take(),
-                connection.receiver.take(),
-            )
+            (connection.server.take(), connection.receiver.take(), connection.when_written.take())
         };
-        let protocol = this.protocol(py);
-        let told = calls::call_method(py, &protocol, "connection_lost", &[&reason]);
-        // The reactor must forget the descriptor before its number can be given out again.
-        drop(registration);
         drop(receiver);
-        if let Some(socket) = socket {
-            if socket.bind(py).hasattr("_decref_socketios")? {
-                socket.call_method0(py, "_decref_socketios")?;
-            }
-            socket.call_method0(py, "close")?;
-        }
         if let Some(server) = server {
             detach(slf, &server)?;
         }
-        let waiter = this.connection.borrow_mut(py).when_written.take();
         if let Some(waiter) = waiter {
             waiter.fail(py, PyConnectionError::new_err("Connection is closed by peer"))?;
         }
-        this.set_protocol(py, py.None());
-        told.map(drop)
+        ended
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.python_loop)?;
-        visit.call(&self.context)?;
-        visit.call(&self.extra)?;
+        self.endpoint.visit(&visit)?;
         self.connection.for_collector().map_or(Ok(()), |connection| connection.visit(&visit))
     }
 
@@ -337,7 +250,7 @@ impl SocketTransport {
             return Err(PyRuntimeError::new_err("Empty waiter is already set"));
         }
         Self::send_held(slf);
-        let promise = Promise::new(this.python_loop.bind(py).cast()?)?;
+        let promise = Promise::new(this.endpoint.python_loop.bind(py))?;
         let awaitable = promise.awaitable(py);
         this.connection.borrow_mut(py).when_written = Some(promise);
         this.tell_if_written(py);
@@ -350,25 +263,25 @@ impl SocketTransport {
     }
 
     #[getter]
-    fn _sock(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.connection.borrow(py).socket.as_ref().map(|socket| socket.clone_ref(py))
+    fn _sock(&self, py: Python<'_>) -> Py<PyAny> {
+        self.endpoint.socket(py)
     }
 
     /// The descriptor's number; -1 once the connection is lost.
     #[getter]
     fn _sock_fd(&self, py: Python<'_>) -> RawFd {
-        self.connection.borrow(py).registration.as_ref().map_or(-1, |registration| registration.get_ref().0)
+        self.endpoint.fd(py)
     }
 
     /// Whether the protocol was told to stop writing; the stdlib's fallback for `sendfile` asks.
     #[getter]
     fn _protocol_paused(&self, py: Python<'_>) -> bool {
-        self.connection.borrow(py).protocol_paused
+        self.endpoint.is_protocol_paused(py)
     }
 
     #[getter]
-    fn _loop(&self, py: Python<'_>) -> Py<PyAny> {
-        self.python_loop.clone_ref(py)
+    fn _loop(&self, py: Python<'_>) -> Py<LoopCore> {
+        self.endpoint.python_loop.clone_ref(py)
     }
 
     #[getter]
@@ -377,15 +290,10 @@ impl SocketTransport {
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        let connection = self.connection.borrow(py);
-        let state = match (connection.lost, connection.closing) {
-            (true, _) => "closed",
-            (false, true) => "closing",
-            (false, false) if connection.reading_paused => "open, reading paused",
-            (false, false) => "open",
+        let unwritten = {
+            let connection = self.connection.borrow(py);
+            connection.output.len() + connection.held.as_ref().map_or(0, Vec::len)
         };
-        let fd = connection.registration.as_ref().map_or(-1, |registration| registration.get_ref().0);
-        let unwritten = connection.output.len() + connection.held.as_ref().map_or(0, Vec::len);
-        format!("<SocketTransport {state} fd={fd} unwritten={unwritten}>")
+        self.endpoint.describe(py, "SocketTransport", unwritten)
     }
 }
