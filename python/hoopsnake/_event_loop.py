@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
 from hoopsnake._loop_stats import DelayHistogram, LoopStats
-from hoopsnake._native import LoopCore, SocketTransport
+from hoopsnake._native import DatagramTransport, LoopCore, SocketTransport
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -181,25 +181,43 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         server: Any = None,
     ) -> SocketTransport:
         self._ensure_fd_no_transport(sock)
-        known: dict[str, Any] = dict(extra or {})
-        for name, ask in (("sockname", sock.getsockname), ("peername", sock.getpeername)):
-            if name not in known:
-                try:
-                    known[name] = ask()
-                except OSError:
-                    known[name] = None
+        known = _with_addresses(sock, extra)
         transport = SocketTransport(self, sock, protocol, known, server)  # pyright: ignore[reportCallIssue]
-        self._transports[sock.fileno()] = transport
         if server is not None:
             if sys.version_info >= (3, 13):
                 server._attach(transport)
             else:
                 server._attach()
+        self._begin(transport, sock, protocol, waiter)
+        return transport
+
+    def _make_datagram_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.DatagramProtocol,
+        address: Any = None,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> DatagramTransport:
+        self._ensure_fd_no_transport(sock)
+        known = _with_addresses(sock, extra)
+        transport = DatagramTransport(self, sock, protocol, known, address)  # pyright: ignore[reportCallIssue]
+        self._begin(transport, sock, protocol, waiter)
+        return transport
+
+    def _begin(
+        self,
+        transport: SocketTransport | DatagramTransport,
+        sock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None,
+    ) -> None:
+        """Queue the beginning: tell the protocol, then read, then tell who waits for it."""
+        self._transports[sock.fileno()] = transport
         self.call_soon(protocol.connection_made, transport)
         self.call_soon(transport._start)
         if waiter is not None:
             self.call_soon(futures._set_result_unless_cancelled, waiter, None)  # type: ignore[attr-defined]
-        return transport
 
     def _make_ssl_transport(
         self,
@@ -228,6 +246,18 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         )
         self._make_socket_transport(rawsock, tls, extra=extra, server=server)
         return tls._app_transport
+
+
+def _with_addresses(sock: socket.socket, extra: dict[str, Any] | None) -> dict[str, Any]:
+    """Add a socket's own address and its peer's to what `get_extra_info` tells."""
+    known: dict[str, Any] = dict(extra or {})
+    for name, ask in (("sockname", sock.getsockname), ("peername", sock.getpeername)):
+        if name not in known:
+            try:
+                known[name] = ask()
+            except OSError:
+                known[name] = None
+    return known
 
 
 def _send_held_before_fork() -> None:

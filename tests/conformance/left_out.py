@@ -33,6 +33,7 @@ LEFT_OUT = {
     f"{WITH_SELECTOR}.test_create_connection_ipv6_scope": MOCK_SOCKET,
     f"{WITH_SELECTOR}.test_create_connection_no_inet_pton": MOCK_SOCKET,
     f"{WITH_SELECTOR}.test_create_connection_service_name": MOCK_SOCKET,
+    f"{WITH_SELECTOR}.test_create_datagram_endpoint_ip_addr": MOCK_SOCKET,
     "test_unix_events.UnixReadPipeTransportTests.*": MOCK_READERS,
     "test_unix_events.UnixWritePipeTransportTests.*": MOCK_READERS,
     "test_tasks.*.test_stop_while_run_in_complete": (

@@ -95,6 +95,7 @@ def test_the_loop_inherits(name: str) -> None:
     [
         *("_add_reader", "_remove_reader", "_add_writer", "_remove_writer"),
         *("_make_socket_transport", "_make_ssl_transport", "_timer_handle_cancelled"),
+        *("_make_datagram_transport",),
         *("_add_callback_signalsafe", "call_soon", "call_at", "time", "is_closed", "stop"),
     ],
 )
@@ -123,7 +124,9 @@ def test_our_own_init_sets_every_attribute_that_theirs_sets() -> None:
         theirs.close()
 
 
-@pytest.mark.parametrize("name", ["_make_socket_transport", "_make_ssl_transport"])
+@pytest.mark.parametrize(
+    "name", ["_make_socket_transport", "_make_ssl_transport", "_make_datagram_transport"]
+)
 def test_transports_are_made_with_the_arguments_that_we_take(name: str) -> None:
     theirs = inspect.signature(getattr(selector_events.BaseSelectorEventLoop, name)).parameters
     ours = inspect.signature(getattr(EventLoop, name)).parameters

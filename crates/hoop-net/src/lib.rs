@@ -1,6 +1,7 @@
 //! hoopsnake's network engine on tokio and hyper. Knows no Python.
 //!
 //! - [`LevelPoller`]: level-triggered readiness of foreign file descriptors.
+//! - [`PeerAddress`], [`ipv4_text`], [`ipv6_text`]: addresses as the kernel writes them.
 //! - [`Listener`]: where connections come from, TCP or Unix.
 //! - [`serve`]: the accept loop; each connection becomes a task of the embedder's executor.
 //! - [`Application`]: what the embedder answers requests and WebSockets with.
@@ -11,6 +12,7 @@ mod body;
 mod error;
 mod give_way;
 mod listener;
+mod peer_address;
 mod readiness;
 mod request_check;
 mod server;
@@ -24,6 +26,7 @@ pub use give_way::give_way;
 pub use hyper::Error as BodyError;
 pub use hyper::body::Incoming;
 pub use listener::{Address, Connected, Listener};
+pub use peer_address::{Ipv4Text, PeerAddress, ipv4_text, ipv6_text};
 pub use readiness::{LevelPoller, Readiness};
 pub use request_check::{Refusal, check_request};
 pub use server::{Application, Executor, serve};

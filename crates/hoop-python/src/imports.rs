@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::{IntoPyDict, PyDict, PyType};
 
 /// Python objects resolved at first use.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Imports {
     pub asyncio_timer_handle: Py<PyType>,
     /// The subclass of `asyncio.Transport` that the stdlib's fallback for `sendfile` asks for.
     pub asyncio_transport: Py<PyType>,
+    /// Like asyncio's own, it is a `Transport` and a `DatagramTransport`.
+    pub asyncio_datagram_transport: Py<PyType>,
     pub asyncio_buffered_protocol: Py<PyType>,
     pub format_callback_source: Py<PyAny>,
     pub debug_handle: Py<PyAny>,
@@ -43,6 +45,8 @@ impl Imports {
         let class = |module: &Bound<'_, PyModule>, name: &str| -> PyResult<Py<PyType>> {
             Ok(module.getattr(name)?.cast_into::<PyType>()?.unbind())
         };
+        let transports = py.import("asyncio.transports")?;
+        let datagram_bases = (class(&transports, "Transport")?, class(&transports, "DatagramTransport")?);
         let eager_start = PyDict::new(py);
         if py.version_info() >= (3, 12) {
             eager_start.set_item("eager_start", true)?;
@@ -53,7 +57,16 @@ impl Imports {
             asyncio_task: asyncio.getattr("Task")?.unbind(),
             asyncio_handle: class(&events, "Handle")?,
             asyncio_timer_handle: class(&events, "TimerHandle")?,
-            asyncio_transport: class(&py.import("asyncio.transports")?, "_FlowControlMixin")?,
+            asyncio_transport: class(&transports, "_FlowControlMixin")?,
+            asyncio_datagram_transport: py
+                .get_type::<PyType>()
+                .call1((
+                    "DatagramTransport",
+                    datagram_bases,
+                    [("__module__", "hoopsnake")].into_py_dict(py)?,
+                ))?
+                .cast_into::<PyType>()?
+                .unbind(),
             asyncio_buffered_protocol: class(&asyncio, "BufferedProtocol")?,
             format_callback_source: py
                 .import("asyncio.format_helpers")?

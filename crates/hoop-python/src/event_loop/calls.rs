@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 /// More positional arguments than this go in a tuple.
 const MOST_ARGUMENTS: usize = 3;
@@ -37,6 +37,13 @@ fn vectorcall() -> Vectorcall {
 fn call_with_tuple() -> CallWithTuple {
     // SAFETY: as above.
     unsafe { std::mem::transmute(black_box(ffi::PyObject_Call as *const ())) }
+}
+
+/// `PyObject_VectorcallMethod` likewise: the object is the first argument.
+#[inline]
+fn vectorcall_method() -> Vectorcall {
+    // SAFETY: as above.
+    unsafe { std::mem::transmute(black_box(ffi::PyObject_VectorcallMethod as *const ())) }
 }
 
 /// Stops a thread for good when it is unwound by something other than a return.
@@ -83,14 +90,26 @@ pub fn call_with(
     owned(py, result)
 }
 
-/// Calls a method with up to three arguments.
+/// Calls a method with up to three arguments; no bound method is made for it.
+#[inline]
 pub fn call_method(
-    py: Python<'_>,
     object: &Py<PyAny>,
-    name: &str,
+    name: &Bound<'_, PyString>,
     arguments: &[&Py<PyAny>],
 ) -> PyResult<Py<PyAny>> {
-    call(py, &object.getattr(py, name)?, arguments)
+    let mut pointers = [std::ptr::null_mut(); 1 + MOST_ARGUMENTS];
+    debug_assert!(arguments.len() <= MOST_ARGUMENTS, "more arguments go in a tuple");
+    for (pointer, argument) in pointers.iter_mut().zip([object].iter().chain(arguments)) {
+        *pointer = argument.as_ptr();
+    }
+    let guard = StopIfUnwound;
+    // SAFETY: rules 1 and 2; `count` is at most the length of `pointers`, and at least one.
+    let result = unsafe {
+        let count = 1 + arguments.len().min(MOST_ARGUMENTS);
+        vectorcall_method()(name.as_ptr(), pointers.as_ptr(), count, std::ptr::null_mut())
+    };
+    std::mem::forget(guard);
+    owned(name.py(), result)
 }
 
 fn owned(py: Python<'_>, result: *mut PyObject) -> PyResult<Py<PyAny>> {

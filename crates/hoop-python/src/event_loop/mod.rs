@@ -2,6 +2,7 @@
 
 pub mod awaitable;
 pub mod calls;
+pub mod datagram;
 mod endpoint;
 pub mod handle;
 mod pending_tasks;

@@ -1,11 +1,13 @@
 //! What a loop knows: ready callbacks, timers, and how to wake the task that runs them.
 
+use std::cell::RefMut;
 use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use hoop_sched::{LoopMeter, ReadyQueue, SweptList, TimerHeap};
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -34,7 +36,7 @@ const OUTPUTS_HELD_AT_MOST: usize = 32;
 pub struct LoopState {
     pub ready: GilCell<ReadyQueue<Py<Handle>>>,
     pub timers: GilCell<TimerHeap<QueuedTimer>>,
-    pub read_buffer: GilCell<Vec<u8>>,
+    read_buffer: GilCell<Vec<u8>>,
     /// The pump's waker while the loop runs.
     waker: GilCell<Option<Waker>>,
     /// Whether the pump runs or is about to, so that a further wake-up would be a waste.
@@ -86,6 +88,15 @@ impl LoopState {
     #[inline]
     pub fn time() -> f64 {
         runtime::nanoseconds() as f64 / 1e9
+    }
+
+    /// The memory to read into.
+    pub fn read_buffer<'a>(&'a self, py: Python<'a>) -> RefMut<'a, Vec<u8>> {
+        let mut buffer = self.read_buffer.borrow_mut(py);
+        if buffer.is_empty() {
+            buffer.resize(READ_BUFFER, 0);
+        }
+        buffer
     }
 
     /// The runtime of a loop that is not closed.
@@ -378,8 +389,12 @@ impl LoopState {
         if let Some(context) = context {
             details.update(context.as_mapping())?;
         }
-        calls::call_method(py, &python_loop, "call_exception_handler", &[details.as_any().as_unbound()])
-            .map(drop)
+        calls::call_method(
+            &python_loop,
+            intern!(py, "call_exception_handler"),
+            &[details.as_any().as_unbound()],
+        )
+        .map(drop)
     }
 
     /// Like [`Self::report_exception`], for callers outside the pump: a fatal one stops the loop.

@@ -1,7 +1,9 @@
 //! How a protocol that writes faster than its socket takes is held back.
 
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use super::Endpoint;
 use crate::event_loop::calls;
@@ -54,14 +56,14 @@ impl Endpoint {
     /// Tells the protocol to stop writing if `pending` bytes are too many.
     pub fn output_grew(&self, transport: &Bound<'_, PyAny>, pending: usize) {
         if self.link.borrow_mut(transport.py()).flow.must_pause(pending) {
-            self.tell_protocol(transport, "pause_writing");
+            self.tell_protocol(transport, intern!(transport.py(), "pause_writing"));
         }
     }
 
     /// Tells the protocol to write on if `pending` bytes are few enough.
     pub fn output_shrank(&self, transport: &Bound<'_, PyAny>, pending: usize) {
         if self.link.borrow_mut(transport.py()).flow.may_resume(pending) {
-            self.tell_protocol(transport, "resume_writing");
+            self.tell_protocol(transport, intern!(transport.py(), "resume_writing"));
         }
     }
 
@@ -92,12 +94,11 @@ impl Endpoint {
     }
 
     /// Calls a protocol method that flow control needs; its exceptions go to the handler.
-    fn tell_protocol(&self, transport: &Bound<'_, PyAny>, method: &str) {
+    fn tell_protocol(&self, transport: &Bound<'_, PyAny>, method: &Bound<'_, PyString>) {
         let py = transport.py();
         let protocol = self.protocol(py);
-        let told = in_context_or_bare(py, &self.context, || {
-            calls::call_method(py, &protocol, method, &[]).map(drop)
-        });
+        let told =
+            in_context_or_bare(py, &self.context, || calls::call_method(&protocol, method, &[]).map(drop));
         if let Err(error) = told {
             self.report(transport, &format!("protocol.{method}() failed"), error);
         }

@@ -1,6 +1,7 @@
 //! How a transport ends, once, and whom it tells.
 
 use pyo3::exceptions::PyOSError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -66,7 +67,7 @@ impl Endpoint {
             link.wake_task();
             link.registration.take()
         };
-        let told = calls::call_method(py, &self.protocol(py), "connection_lost", &[reason]);
+        let told = calls::call_method(&self.protocol(py), intern!(py, "connection_lost"), &[reason]);
         // The reactor must forget the descriptor before its number can be given out again.
         drop(registration);
         let handed_back = socket::hand_back(py, &self.socket(py));

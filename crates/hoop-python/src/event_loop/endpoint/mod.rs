@@ -95,6 +95,19 @@ impl Endpoint {
         self.link.borrow(py).registration.clone()
     }
 
+    /// Registers the socket anew, so that the reactor forgets what it has told. Whoever calls it has
+    /// let go of the old registration.
+    pub fn register_anew(&self, py: Python<'_>, interest: Interest) -> PyResult<()> {
+        let old = self.link.borrow_mut(py).registration.take();
+        if let Some(old) = old {
+            let fd = old.get_ref().0;
+            drop(old);
+            let registration = socket::register(py, &self.state, fd, interest)?;
+            self.link.borrow_mut(py).registration = Some(registration);
+        }
+        Ok(())
+    }
+
     /// The descriptor's number; -1 once the connection is lost.
     pub fn fd(&self, py: Python<'_>) -> RawFd {
         self.link.borrow(py).registration.as_ref().map_or(-1, |registration| registration.get_ref().0)

@@ -134,10 +134,7 @@ type BytesReceived = PyResult<rustix::io::Result<(usize, Py<PyBytes>)>>;
 
 /// Reads by way of the loop's own buffer: how much comes is not known, and small objects are cheap.
 fn receive_and_copy(py: Python<'_>, state: &LoopState, registration: &Registration) -> BytesReceived {
-    let mut buffer = state.read_buffer.borrow_mut(py);
-    if buffer.is_empty() {
-        buffer.resize(READ_BUFFER, 0);
-    }
+    let mut buffer = state.read_buffer(py);
     Ok(rustix::net::recv(borrow(registration), &mut **buffer, RecvFlags::DONTWAIT)
         .map(|(count, _)| (count, PyBytes::new(py, buffer.get(..count).unwrap_or_default()).unbind())))
 }

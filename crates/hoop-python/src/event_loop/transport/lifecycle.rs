@@ -1,5 +1,6 @@
 //! How a transport ends: by end of file, by an error, by `close()` or `abort()`; but once.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::SocketTransport;
@@ -14,7 +15,8 @@ impl SocketTransport {
         this.connection.borrow_mut(py).end_of_file_received = true;
         let protocol = this.endpoint.protocol(py);
         let keep_open = in_context(py, &this.endpoint.context, || {
-            calls::call_method(py, &protocol, "eof_received", &[]).and_then(|answer| answer.is_truthy(py))
+            calls::call_method(&protocol, intern!(py, "eof_received"), &[])
+                .and_then(|answer| answer.is_truthy(py))
         });
         match keep_open {
             Ok(true) => {}
