@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import random
 import socket
 from pathlib import Path
 from typing import Any
@@ -337,5 +338,21 @@ def test_a_pair_of_unix_sockets_needs_no_address(run: Run) -> None:
         assert await first.received.get() == (b"x" * 100_000, None)
         await first.close()
         await second.close()
+
+    run(main())
+
+
+@pytest.mark.ours
+def test_a_datagram_of_a_unix_socket_may_be_larger_than_any_of_udp(run: Run) -> None:
+    async def main() -> None:
+        left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ends = [await endpoint_on(sock) for sock in (left, right)]
+        # Less than what Linux gives a socket's buffer by default.
+        payload = random.Random(7).randbytes(200_000)
+        ends[0].transport.sendto(payload)
+        data, _ = await ends[1].received.get()
+        assert data == payload
+        for end in ends:
+            await end.close()
 
     run(main())

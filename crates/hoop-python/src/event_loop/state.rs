@@ -19,10 +19,12 @@ use super::transport::SocketTransport;
 use crate::errors::loop_is_closed;
 use crate::gil_cell::GilCell;
 
-/// The most that is read at once. Blocks of 128 KiB and more glibc asks of the kernel one by one, and
-/// each page of them costs a fault; a large read must stay below that, in memory of its own.
-/// One buffer serves the small reads of all connections of a loop, as only one reads at a time.
-pub const READ_BUFFER: usize = 120 * 1024;
+/// The most that is read of a stream at once. Blocks of 128 KiB and more glibc asks of the kernel one
+/// by one, and each page of them costs a fault; a large read must stay below that.
+pub const READ_AT_ONCE: usize = 120 * 1024;
+/// The largest datagram that arrives whole, as in asyncio: those of Unix sockets may be that large.
+/// One buffer of this size serves all sockets of a loop, as only one reads at a time.
+pub const READ_BUFFER: usize = 256 * 1024;
 
 /// So many handles are kept to be used again: as many as another thread may queue while it has the
 /// GIL, and no more than 1.5 MB.

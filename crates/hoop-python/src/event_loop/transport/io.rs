@@ -16,7 +16,7 @@ use super::SocketTransport;
 use super::receiver::{Delivery, Receiver, lend};
 use crate::event_loop::endpoint::{Driven, Registration, borrow, settle};
 use crate::event_loop::handle::in_context;
-use crate::event_loop::state::{LoopState, READ_BUFFER};
+use crate::event_loop::state::{LoopState, READ_AT_ONCE};
 
 /// After a read as large as this the next is expected to be large too.
 const LARGE_READ: usize = 16 * 1024;
@@ -135,21 +135,22 @@ type BytesReceived = PyResult<rustix::io::Result<(usize, Py<PyBytes>)>>;
 /// Reads by way of the loop's own buffer: how much comes is not known, and small objects are cheap.
 fn receive_and_copy(py: Python<'_>, state: &LoopState, registration: &Registration) -> BytesReceived {
     let mut buffer = state.read_buffer(py);
-    Ok(rustix::net::recv(borrow(registration), &mut **buffer, RecvFlags::DONTWAIT)
+    let memory = buffer.get_mut(..READ_AT_ONCE).unwrap_or_default();
+    Ok(rustix::net::recv(borrow(registration), memory, RecvFlags::DONTWAIT)
         .map(|(count, _)| (count, PyBytes::new(py, buffer.get(..count).unwrap_or_default()).unbind())))
 }
 
 /// Reads into a new object, cut to length afterwards: copying much costs more than that.
 fn receive_in_place(py: Python<'_>, registration: &Registration) -> BytesReceived {
     // SAFETY: a null pointer asks for memory that is not initialised; null is an error, and handled.
-    let mut object = unsafe { ffi::PyBytes_FromStringAndSize(std::ptr::null(), READ_BUFFER as isize) };
+    let mut object = unsafe { ffi::PyBytes_FromStringAndSize(std::ptr::null(), READ_AT_ONCE as isize) };
     if object.is_null() {
         return Err(PyErr::fetch(py));
     }
     // SAFETY: the object is new, of that size, and nobody else knows it.
     let memory = unsafe {
         let start = ffi::PyBytes_AsString(object).cast::<MaybeUninit<u8>>();
-        std::slice::from_raw_parts_mut(start, READ_BUFFER)
+        std::slice::from_raw_parts_mut(start, READ_AT_ONCE)
     };
     let count = match rustix::net::recv(borrow(registration), memory, RecvFlags::DONTWAIT) {
         Ok(((filled, _), _)) => filled.len(),
@@ -187,7 +188,7 @@ fn receive(transport: &Bound<'_, SocketTransport>, registration: &Registration) 
             match received {
                 Ok(received) => received.map(|(count, bytes)| {
                     this.connection.borrow_mut(py).last_read = count;
-                    (count, count == READ_BUFFER, Delivery::Bytes(data_received, bytes))
+                    (count, count == READ_AT_ONCE, Delivery::Bytes(data_received, bytes))
                 }),
                 Err(error) => return Received::ProtocolFailed("Fatal read error on socket transport", error),
             }
