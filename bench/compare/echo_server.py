@@ -24,6 +24,20 @@ class Echo(asyncio.Protocol):
         self.transport.write(data)
 
 
+class DatagramEcho(asyncio.DatagramProtocol):
+    """Sends each datagram back to where it came from, from the callback that gets it."""
+
+    transport: asyncio.DatagramTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport to send with."""
+        self.transport = transport  # type: ignore[assignment]
+
+    def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
+        """Echo."""
+        self.transport.sendto(data, address)
+
+
 class BufferedEcho(asyncio.BufferedProtocol):
     """Reads into one buffer for the whole connection, and writes back what is in it."""
 
@@ -74,6 +88,13 @@ async def serve(api: str, port: int, path: Path | None, tls: ssl.SSLContext | No
     await loop.create_future()
 
 
+async def serve_datagrams(port: int) -> None:
+    """Receive on loopback, and never return."""
+    loop = asyncio.get_running_loop()
+    await loop.create_datagram_endpoint(DatagramEcho, local_addr=("127.0.0.1", port))
+    await loop.create_future()
+
+
 def server_context(folder: Path) -> ssl.SSLContext:
     """The context of a server that has the certificate of this folder."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -90,10 +111,16 @@ def main() -> None:
     where.add_argument("--port", type=int, default=0)
     where.add_argument("--unix", type=Path, metavar="PATH")
     parser.add_argument("--tls", type=Path, metavar="FOLDER", help="with chain.pem and key.pem")
+    parser.add_argument("--udp", action="store_true", help="with the api protocol alone")
     arguments = parser.parse_args()
+    if arguments.udp and (arguments.api != "protocol" or arguments.tls or arguments.unix):
+        parser.error("--udp is for a protocol on a port, without TLS")
     tls = None if arguments.tls is None else server_context(arguments.tls)
     loop = loops.new_event_loop(arguments.loop)
-    loop.run_until_complete(serve(arguments.api, arguments.port, arguments.unix, tls))
+    if arguments.udp:
+        loop.run_until_complete(serve_datagrams(arguments.port))
+    else:
+        loop.run_until_complete(serve(arguments.api, arguments.port, arguments.unix, tls))
 
 
 if __name__ == "__main__":

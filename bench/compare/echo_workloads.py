@@ -1,6 +1,7 @@
 """The workloads whose server is an echo program on each of the loops."""
 
 import resource
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ class EchoWorkload:
 
     def measure(self, contender: str, setting: Setting) -> Figures:
         """Start the server, check its echo, warm it up, load it, end it."""
-        with endpoint(self.kind, free_port()) as where:
+        over = socket.SOCK_DGRAM if self.kind == "udp" else socket.SOCK_STREAM
+        with endpoint(self.kind, free_port(over)) as where:
 
             def put_load(seconds: int) -> load.Load:
                 return load.echo(

@@ -1,4 +1,4 @@
-"""Where an echo program listens: a TCP port, the same with TLS, or a Unix socket."""
+"""Where an echo program listens: a TCP port, the same with TLS, a UDP port, or a Unix socket."""
 
 import shutil
 import socket
@@ -13,7 +13,7 @@ from typing import Literal
 
 from bench.compare.faults import NotMeasured
 
-Kind = Literal["tcp", "tls", "unix"]
+Kind = Literal["tcp", "tls", "udp", "unix"]
 CONNECT_SECONDS = 5.0
 OPENSSL_SECONDS = 30
 # No CA: a client that trusts the certificate itself refuses one that could sign others.
@@ -32,16 +32,22 @@ class Endpoint:
     """Of a Unix socket; there is no port then."""
     certificate: Path | None = None
     """The folder with chain.pem and key.pem; None without TLS."""
+    udp: bool = False
 
     def arguments(self) -> Sequence[str]:
         """What the echo servers and plain-hyper call it on their command lines."""
         if self.path is not None:
             return ["--unix", str(self.path)]
         tls = [] if self.certificate is None else ["--tls", str(self.certificate)]
-        return ["--port", str(self.port), *tls]
+        return ["--port", str(self.port), *tls, *(["--udp"] if self.udp else [])]
 
     def connect(self) -> socket.socket:
-        """Connect, without the handshake of TLS; OSError where nobody listens."""
+        """Connect, without the handshake of TLS; OSError where nobody listens.
+
+        Over UDP nobody can be told from somebody but by an echo, so there is one.
+        """
+        if self.udp:
+            return self._connect_by_echo()
         if self.path is None:
             return socket.create_connection(("127.0.0.1", self.port), timeout=CONNECT_SECONDS)
         connection = socket.socket(socket.AF_UNIX)
@@ -52,6 +58,18 @@ class Endpoint:
             connection.close()
             raise
         return connection
+
+    def _connect_by_echo(self) -> socket.socket:
+        client = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            client.settimeout(CONNECT_SECONDS)
+            client.connect(("127.0.0.1", self.port))
+            client.send(b"?")
+            client.recv(1)
+        except BaseException:
+            client.close()
+            raise
+        return client
 
     def connect_to_talk(self) -> socket.socket:
         """Connect as a client that sends bytes does; OSError if that fails."""
@@ -77,6 +95,8 @@ def endpoint(kind: Kind, port: int) -> Iterator[Endpoint]:
             case "tls":
                 make_certificate(Path(folder))
                 yield Endpoint(port=port, certificate=Path(folder))
+            case "udp":
+                yield Endpoint(port=port, udp=True)
             case "tcp":
                 yield Endpoint(port=port)
 

@@ -41,9 +41,9 @@ def in_child(cores: Sequence[int] | None) -> Callable[[], None]:
     return prepare
 
 
-def free_port() -> int:
+def free_port(over: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as probe:
+    with socket.socket(type=over) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port

@@ -160,6 +160,13 @@ WORKLOADS: tuple[Workload, ...] = (
         servers=echo_servers("unix", limit=True),
         kind="unix",
     ),
+    EchoWorkload(
+        key="udp-protocol",
+        title=f"UDP echo of 1 KiB, asyncio.DatagramProtocol, {ECHO_CONNECTIONS} client sockets",
+        interface="protocol",
+        servers=echo_servers("udp", limit=True),
+        kind="udp",
+    ),
     IdleWorkload(key="idle-connections", title=f"{IDLE_CONNECTIONS:,} open idle TCP connections"),
     LoopWorkload(key="loop", title="Inside one event loop", suite="loop"),
     LoopWorkload(key="subprocess", title="Subprocesses", suite="subprocess"),

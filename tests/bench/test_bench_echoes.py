@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import shutil
+import socket
 import ssl
 import sys
 from pathlib import Path
@@ -92,6 +93,16 @@ class TestEchoPrograms:
                 server.wait_until_listening(where)
                 answers.check_echo(where, 100 * 1024)
 
+    def test_datagrams_come_back(self) -> None:
+        setting = setting_with(Path("not-built"))
+        with endpoint("udp", process.free_port(socket.SOCK_DGRAM)) as where:
+            with pytest.raises(NotMeasured, match="no echo: ConnectionRefusedError"):
+                answers.check_echo(where, ECHO_BYTES)
+            command = ECHO_SERVERS["asyncio"](setting.programs, "protocol", where)
+            with setting.start(command) as server:
+                server.wait_until_listening(where)
+                answers.check_echo(where, ECHO_BYTES)
+
     def test_a_wrong_echo_is_not_measured(self, idle_load: Path) -> None:
         async def deaf_server() -> None:
             async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -123,7 +134,7 @@ class TestEndpoints:
                 with pytest.raises(NotMeasured, match="certificate verify failed"):
                     answers.check_echo(other, ECHO_BYTES)
 
-    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("kind", [*KINDS, "udp"])
     def test_nothing_is_left_behind(self, kind: Kind) -> None:
         with endpoint(kind, 80) as where:
             folders = [where.path and where.path.parent, where.certificate]
@@ -133,13 +144,15 @@ class TestEndpoints:
     def test_servers_and_load_are_told_the_same(self) -> None:
         assert Endpoint(port=9).arguments() == ["--port", "9"]
         assert Endpoint(port=9, certificate=Path("c")).arguments() == ["--port", "9", "--tls", "c"]
+        assert Endpoint(port=9, udp=True).arguments() == ["--port", "9", "--udp"]
         assert Endpoint(path=Path("p")).arguments() == ["--unix", "p"]
 
     def test_rloop_is_measured_where_it_can_be(self) -> None:
         takes_part = {
-            kind: "rloop" in dict(echo_servers(kind, limit=True)) for kind in ("tcp", "tls", "unix")
+            kind: "rloop" in dict(echo_servers(kind, limit=True))
+            for kind in ("tcp", "tls", "udp", "unix")
         }
-        assert takes_part == {"tcp": True, "tls": False, "unix": False}
+        assert takes_part == {"tcp": True, "tls": False, "udp": True, "unix": False}
 
 
 class TestIdleConnections:

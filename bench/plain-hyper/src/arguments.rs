@@ -19,6 +19,7 @@ usage: plain-hyper ENDPOINT                 answer GET / (hello), POST /echo and
 ENDPOINT is one of
             --port PORT                TCP
             --port PORT --tls FOLDER   TLS, with chain.pem and key.pem of that folder; no HTTP
+            --port PORT --udp          UDP; no HTTP
             --unix PATH                a Unix socket; no HTTP
 Everything stays on 127.0.0.1 and on one thread.";
 
@@ -37,6 +38,7 @@ struct Said {
     mode: Option<String>,
     port: u16,
     tls: Option<PathBuf>,
+    udp: bool,
     unix: Option<PathBuf>,
     connections: usize,
     size: usize,
@@ -50,6 +52,7 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode, String
         mode: None,
         port: 0,
         tls: None,
+        udp: false,
         unix: None,
         connections: 50,
         size: 1024,
@@ -62,6 +65,7 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode, String
             "--help" | "-h" => return Ok(Mode::Help),
             "--port" => said.port = number(&argument, &value()?)?,
             "--tls" => said.tls = Some(value()?.into()),
+            "--udp" => said.udp = true,
             "--unix" => said.unix = Some(value()?.into()),
             "--echo" | "--echo-load" | "--idle-load" => {
                 if let Some(other) = said.mode.replace(argument.clone()) {
@@ -84,12 +88,14 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode, String
 impl Said {
     fn into_mode(self) -> Result<Mode, String> {
         let Self { connections, size, duration, seed, .. } = self;
-        let endpoint = match (self.port, self.tls, self.unix) {
-            (0, None, Some(path)) => Endpoint::Unix { path },
-            (0, _, None) => return Err("--port is missing or 0".to_owned()),
-            (port, None, None) => Endpoint::Tcp { port },
-            (port, Some(folder), None) => Endpoint::Tls { port, folder },
-            (_, _, Some(_)) => return Err("--unix excludes --port and --tls".to_owned()),
+        let endpoint = match (self.port, self.tls, self.udp, self.unix) {
+            (0, None, false, Some(path)) => Endpoint::Unix { path },
+            (_, _, _, Some(_)) => return Err("--unix excludes --port, --tls and --udp".to_owned()),
+            (0, ..) => return Err("--port is missing or 0".to_owned()),
+            (port, None, false, None) => Endpoint::Tcp { port },
+            (port, None, true, None) => Endpoint::Udp { port },
+            (port, Some(folder), false, None) => Endpoint::Tls { port, folder },
+            (_, Some(_), true, None) => return Err("--tls and --udp exclude each other".to_owned()),
         };
         let mode = self.mode.as_deref();
         if matches!(mode, Some("--echo-load" | "--idle-load")) && (connections == 0 || size == 0) {
@@ -146,6 +152,7 @@ mod tests {
 
     #[test]
     fn each_endpoint_is_read() {
+        assert_eq!(parsed("--echo --port 80 --udp"), Ok(Mode::Echo(Endpoint::Udp { port: 80 })));
         assert_eq!(parsed("--echo --unix a/b"), Ok(Mode::Echo(Endpoint::Unix { path: "a/b".into() })));
         assert_eq!(
             parsed("--echo --tls c --port 81"),
@@ -161,9 +168,13 @@ mod tests {
             ("--port", "--port needs a value"),
             ("--port 65536", "--port: 65536 is not a number that fits"),
             ("--port 80 --fast", "unknown argument --fast"),
-            ("--port 80 --unix path --echo", "--unix excludes --port and --tls"),
-            ("--tls folder --unix path --echo", "--unix excludes --port and --tls"),
+            ("--port 80 --unix path --echo", "--unix excludes --port, --tls and --udp"),
+            ("--tls folder --unix path --echo", "--unix excludes --port, --tls and --udp"),
+            ("--udp --unix path --echo", "--unix excludes --port, --tls and --udp"),
+            ("--port 80 --tls folder --udp --echo", "--tls and --udp exclude each other"),
+            ("--udp --echo", "--port is missing or 0"),
             ("--unix path", "HTTP is spoken over TCP alone"),
+            ("--port 80 --udp", "HTTP is spoken over TCP alone"),
             ("--port 80 --echo --echo-load", "--echo and --echo-load exclude each other"),
             ("--port 80 --echo-load --size 0", "--connections and --size must be at least 1"),
             ("--port 80 --idle-load --connections 0", "--connections and --size must be at least 1"),

@@ -1,4 +1,4 @@
-//! Where an echo listens and its load connects: TCP, TLS over TCP, or a Unix socket.
+//! Where an echo listens and its load connects: TCP, TLS over TCP, UDP, or a Unix socket.
 
 use std::{
     io,
@@ -19,6 +19,8 @@ use tokio_rustls::{
     },
 };
 
+use crate::datagrams::Datagrams;
+
 /// An address on this machine, and how it is spoken to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Endpoint {
@@ -29,6 +31,9 @@ pub enum Endpoint {
         port: u16,
         /// Has `chain.pem`, a self-signed certificate for localhost, and its `key.pem`.
         folder: PathBuf,
+    },
+    Udp {
+        port: u16,
     },
     Unix {
         path: PathBuf,
@@ -47,6 +52,7 @@ pub type Connection = Box<dyn Duplex>;
 pub enum Connector {
     Tcp(u16),
     Tls(u16, TlsConnector),
+    Udp(u16),
     Unix(PathBuf),
 }
 
@@ -56,6 +62,7 @@ impl Connector {
         Ok(match endpoint {
             Endpoint::Tcp { port } => Self::Tcp(*port),
             Endpoint::Tls { port, folder } => Self::Tls(*port, client_tls(folder)?),
+            Endpoint::Udp { port } => Self::Udp(*port),
             Endpoint::Unix { path } => Self::Unix(path.clone()),
         })
     }
@@ -68,6 +75,7 @@ impl Connector {
                 let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
                 Box::new(tls.connect(name, connect_tcp(*port).await?).await?)
             }
+            Self::Udp(port) => Box::new(Datagrams::connect(*port).await?),
             Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
         })
     }
@@ -86,6 +94,7 @@ impl Listener {
         Ok(match endpoint {
             Endpoint::Tcp { port } => Self::Tcp(listen(*port).await?),
             Endpoint::Tls { port, folder } => Self::Tls(listen(*port).await?, server_tls(folder)?),
+            Endpoint::Udp { .. } => return Err(io::Error::other("nobody connects over UDP")),
             Endpoint::Unix { path } => Self::Unix(UnixListener::bind(path)?),
         })
     }
@@ -118,9 +127,12 @@ impl Accepted {
 
 /// Listens on loopback.
 pub async fn listen(port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .map_err(|fault| io::Error::new(fault.kind(), format!("cannot listen on 127.0.0.1:{port}: {fault}")))
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|fault| cannot_listen(port, &fault))
+}
+
+/// Says where it was that nobody can listen.
+pub fn cannot_listen(port: u16, fault: &io::Error) -> io::Error {
+    io::Error::new(fault.kind(), format!("cannot listen on 127.0.0.1:{port}: {fault}"))
 }
 
 async fn accept_tcp(listener: &TcpListener) -> io::Result<TcpStream> {

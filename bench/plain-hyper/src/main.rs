@@ -1,6 +1,7 @@
 //! The bench's limit: what one thread of hyper or tokio costs when no Python runs, and the loads of the echo rows.
 
 mod arguments;
+mod datagrams;
 mod echo;
 mod echo_load;
 mod endpoint;
@@ -40,6 +41,7 @@ fn run(mode: Mode) -> io::Result<()> {
                 Ok(())
             }
             Mode::Http { port } => http::serve(endpoint::listen(port).await?).await,
+            Mode::Echo(endpoint::Endpoint::Udp { port }) => datagrams::serve(port).await,
             Mode::Echo(endpoint) => echo::serve(&endpoint).await,
             Mode::EchoLoad(load) => {
                 println!("{}", echo_load::run(load).await?);

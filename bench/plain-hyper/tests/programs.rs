@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -34,6 +34,20 @@ impl Server {
         let child = Command::new(PROGRAM).arg("--unix").arg(path).arg("--echo").spawn()?;
         let server = Self { child, port: 0 };
         wait_until(|| UnixStream::connect(path).map(drop))?;
+        Ok(server)
+    }
+
+    fn start_udp() -> Result<Self, Box<dyn Error>> {
+        let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let arguments = ["--port", &port.to_string(), "--udp", "--echo"];
+        let server = Self { child: Command::new(PROGRAM).args(arguments).spawn()?, port };
+        wait_until(|| {
+            let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+            client.set_read_timeout(Some(Duration::from_secs(1)))?;
+            client.connect((Ipv4Addr::LOCALHOST, port))?;
+            client.send(b"up?")?;
+            client.recv(&mut [0; 8]).map(drop)
+        })?;
         Ok(server)
     }
 
@@ -138,6 +152,37 @@ fn a_unix_socket_is_echoed_and_loaded_like_a_port() -> Outcome {
     let printed = String::from_utf8(output.stdout)?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(printed.starts_with("{\"messages\": ") && !printed.contains("\"messages\": 0,"), "{printed}");
+    Ok(())
+}
+
+#[test]
+fn datagrams_are_echoed_and_loaded_like_a_port() -> Outcome {
+    let server = Server::start_udp()?;
+    let load = ["--udp", "--echo-load", "--connections", "3", "--seconds", "0.2"];
+    let output = Command::new(PROGRAM).args(["--port", &server.port.to_string()]).args(load).output()?;
+    let printed = String::from_utf8(output.stdout)?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(printed.starts_with("{\"messages\": ") && !printed.contains("\"messages\": 0,"), "{printed}");
+    Ok(())
+}
+
+#[test]
+fn the_load_fails_on_a_datagram_that_was_changed() -> Outcome {
+    let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    server.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let port = server.local_addr()?.port();
+    let liar = thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        let (length, sender) = server.recv_from(&mut buffer)?;
+        buffer[length - 1] ^= 1;
+        server.send_to(&buffer[..length], sender)
+    });
+    let load = ["--udp", "--echo-load", "--connections", "1", "--seconds", "0.2"];
+    let output = Command::new(PROGRAM).args(["--port", &port.to_string()]).args(load).output()?;
+    let printed = String::from_utf8(output.stderr)?;
+    liar.join().map_err(|_| "the server panicked")??;
+    assert!(!output.status.success());
+    assert_eq!(printed, "plain-hyper: the server echoed other bytes than were sent\n");
     Ok(())
 }
 
