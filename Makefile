@@ -8,6 +8,8 @@ PYTHON ?= python3
 PORT ?= 8000
 # The workloads of `make bench`, by name or beginning; all of them where there is none.
 ONLY ?=
+# How long `make soak` lasts; SOAK_SEED repeats a run, and is drawn and printed where it is not given.
+SOAK_SECONDS ?= 180
 # The cargo profile of the extension module: release, or edit (quick to build, slower to run).
 PROFILE ?= release
 
@@ -88,6 +90,10 @@ test-python: $(BUILT) $(STAMPS)/requirements-test $(STAMPS)/requirements-ecosyst
 	@scripts/install-debian-package '/usr/lib/postgresql/*/bin/postgres' postgresql
 	@scripts/install-debian-package redis-server redis-server
 	$(BIN)/python -m pytest
+
+.PHONY: soak
+soak: $(BUILT) ## minutes of everything on one loop: SOAK_SECONDS, SOAK_SEED
+	$(BIN)/python tests/soak/soak.py --seconds $(SOAK_SECONDS) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
 
 .PHONY: check-types
 check-types: $(BUILT) $(STAMPS)/requirements-check $(STAMPS)/requirements-test ## mypy, pyright, stubtest
