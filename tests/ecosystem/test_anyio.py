@@ -200,6 +200,19 @@ async def test_unix_sockets_carry_bytes_and_descriptors(socket_path: str, tmp_pa
             assert (message, passed.read()) == (b"here", "passed on")
 
 
+async def test_closing_a_stream_ends_what_waits_for_it(socket_path: str) -> None:
+    async def receive(stream: abc.SocketStream) -> None:
+        with pytest.raises(anyio.ClosedResourceError):
+            await stream.receive()
+
+    listener = await anyio.create_unix_listener(socket_path)
+    async with serving(listener), anyio.create_task_group() as group:
+        stream = await anyio.connect_unix(socket_path)
+        group.start_soon(receive, stream)
+        await anyio.wait_all_tasks_blocked()
+        await stream.aclose()
+
+
 async def test_datagrams() -> None:
     async with (
         await anyio.create_udp_socket(local_host="127.0.0.1") as server,

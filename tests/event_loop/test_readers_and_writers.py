@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 from asyncio import AbstractEventLoop
@@ -199,6 +200,59 @@ def test_a_descriptor_that_was_closed_first_can_still_be_removed(loop: AbstractE
         loop.remove_reader(left)
         loop.remove_reader(right)
     assert seen == [b"data"] * 2
+
+
+def test_a_socket_that_was_closed_first_is_known_all_the_same(
+    loop: AbstractEventLoop, sockets: Sockets
+) -> None:
+    """Unix sockets of anyio are closed before their callbacks are taken away."""
+    left, right = sockets
+    calls: list[str] = []
+    loop.add_reader(right, calls.append, "reader")
+    right.close()
+    assert loop.remove_reader(right)
+    loop.add_writer(left, calls.append, "writer")
+    left.close()
+    assert loop.remove_writer(left)
+    turns(loop)
+    assert calls == []
+    # As `selectors` has it, who is not known by a number or otherwise is an error.
+    with pytest.raises(ValueError, match="Invalid file descriptor: -1"):
+        loop.remove_reader(right)
+
+
+def test_a_watched_socket_is_kept_when_nobody_else_keeps_it(loop: AbstractEventLoop) -> None:
+    left, right = socket.socketpair()
+    number = right.fileno()
+    loop.add_reader(right, lambda: (os.read(number, 10), loop.stop()))
+    del right
+    gc.collect()
+    left.send(b"data")
+    loop.run_forever()
+    # With its callback the loop lets go of it.
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        assert loop.remove_reader(number)
+    left.close()
+
+
+@pytest.mark.ours
+def test_who_gets_the_number_of_a_closed_socket_is_not_watched_for_it(
+    loop: AbstractEventLoop,
+) -> None:
+    left, closed = socket.socketpair()
+    number = closed.fileno()
+    calls: list[str] = []
+    loop.add_reader(closed, calls.append, "reader")
+    loop.add_writer(closed, calls.append, "writer")
+    closed.close()
+    os.dup2(left.fileno(), number)
+    # Now `number` can be written to, but the writer is not its own.
+    assert loop.remove_reader(closed)
+    turns(loop)
+    assert calls == []
+    assert loop.remove_writer(closed)
+    os.close(number)
+    left.close()
 
 
 def test_the_end_of_the_peer_is_readable(loop: AbstractEventLoop, sockets: Sockets) -> None:

@@ -62,19 +62,27 @@ impl LevelPoller {
 
     /// Sets what `fd` is watched for; nothing at all removes it.
     pub fn watch(&self, fd: RawFd, wanted: Readiness) -> io::Result<()> {
-        if fd < 0 {
-            return Err(Errno::BADF.into());
-        }
-        // SAFETY: the number is only handed to epoll_ctl, which answers EBADF if it is not open.
-        let source = unsafe { BorrowedFd::borrow_raw(fd) };
-        if !wanted.any() {
-            return Ok(epoll::delete(self.epoll.get_ref(), source)?);
-        }
-        let data = EventData::new_u64(u64::from(fd.unsigned_abs()));
-        match epoll::modify(self.epoll.get_ref(), source, data, wanted.flags()) {
+        match self.change(fd, wanted) {
             // New here, or closed and opened again under the same number.
-            Err(Errno::NOENT) => Ok(epoll::add(self.epoll.get_ref(), source, data, wanted.flags())?),
+            Err(Errno::NOENT) if wanted.any() => {
+                Ok(epoll::add(self.epoll.get_ref(), borrowed(fd)?, data_of(fd), wanted.flags())?)
+            }
             other => Ok(other?),
+        }
+    }
+
+    /// Sets that `fd` is watched for less than before. If it was closed meanwhile, that is an error:
+    /// whoever has its number now asked for nothing.
+    pub fn narrow(&self, fd: RawFd, wanted: Readiness) -> io::Result<()> {
+        Ok(self.change(fd, wanted)?)
+    }
+
+    fn change(&self, fd: RawFd, wanted: Readiness) -> Result<(), Errno> {
+        let source = borrowed(fd)?;
+        if wanted.any() {
+            epoll::modify(self.epoll.get_ref(), source, data_of(fd), wanted.flags())
+        } else {
+            epoll::delete(self.epoll.get_ref(), source)
         }
     }
 
@@ -110,6 +118,19 @@ impl LevelPoller {
         }));
         Ok(())
     }
+}
+
+/// A number as what `epoll_ctl` takes.
+fn borrowed<'fd>(fd: RawFd) -> Result<BorrowedFd<'fd>, Errno> {
+    if fd < 0 {
+        return Err(Errno::BADF);
+    }
+    // SAFETY: the number is only handed to epoll_ctl, which answers EBADF if it is not open.
+    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+fn data_of(fd: RawFd) -> EventData {
+    EventData::new_u64(u64::from(fd.unsigned_abs()))
 }
 
 #[cfg(test)]
@@ -152,6 +173,23 @@ mod tests {
             let mut events = Vec::new();
             poller.wait(&mut events).await.expect("wait");
             assert!(events[0].1.readable);
+        });
+    }
+
+    #[test]
+    fn who_gets_the_number_of_a_closed_descriptor_is_not_watched_in_its_place() {
+        runtime().block_on(async {
+            let poller = LevelPoller::new().expect("a poller");
+            let (mut closed, _writer) = rustix::pipe::pipe().expect("a pipe");
+            let number = closed.as_raw_fd();
+            poller.watch(number, READ).expect("watch");
+            let (reader, writer) = rustix::pipe::pipe().expect("another pipe");
+            rustix::io::dup2(&reader, &mut closed).expect("the number passes on");
+            rustix::io::write(&writer, b"x").expect("write");
+            assert!(poller.narrow(number, READ).is_err());
+            let mut events = Vec::new();
+            let waited = tokio::time::timeout(Duration::from_millis(20), poller.wait(&mut events));
+            assert!(waited.await.is_err());
         });
     }
 

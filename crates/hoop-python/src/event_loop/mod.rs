@@ -27,7 +27,7 @@ use tokio::runtime::Runtime;
 
 use self::handle::{Arguments, Call, Handle, current_context};
 use self::pending_tasks::{PendingTasks, sweep};
-use self::readers::{Direction, Readers, file_descriptor};
+use self::readers::{Direction, Readers, Source, file_descriptor};
 use self::runtime::Parking;
 use self::state::LoopState;
 use self::statistics::Statistics;
@@ -128,7 +128,7 @@ impl LoopCore {
 
     fn watch(
         slf: &Bound<'_, Self>,
-        fd: RawFd,
+        source: Source,
         direction: Direction,
         callback: Bound<'_, PyAny>,
         args: &Bound<'_, PyTuple>,
@@ -136,13 +136,21 @@ impl LoopCore {
         let py = slf.py();
         let readers = slf.get().readers(py)?;
         let handle = Handle::repeating(py, Self::new_call(slf, callback, args, None)?)?;
-        readers.add(py, fd, direction, handle.clone_ref(py))?;
+        readers.add(py, source, direction, handle.clone_ref(py))?;
         Ok(handle)
     }
 
     fn unwatch(&self, py: Python<'_>, fd: RawFd, direction: Direction) -> bool {
         let readers = self.readers.borrow(py).clone();
         readers.is_some_and(|readers| readers.remove(py, fd, direction))
+    }
+
+    /// The number of a descriptor, even if it was closed since it was given to be watched.
+    fn number_to_unwatch(&self, fd: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+        file_descriptor(fd).or_else(|error| {
+            let readers = self.readers.borrow(fd.py()).clone();
+            readers.and_then(|readers| readers.number_of_closed(fd)).ok_or(error)
+        })
     }
 
     fn new_task(
@@ -388,7 +396,7 @@ impl LoopCore {
         callback: Bound<'_, PyAny>,
         args: &Bound<'_, PyTuple>,
     ) -> PyResult<Py<Handle>> {
-        Self::watch(slf, file_descriptor(fd)?, Direction::Read, callback, args)
+        Self::watch(slf, Source::of(fd)?, Direction::Read, callback, args)
     }
 
     #[pyo3(signature = (fd, callback, *args))]
@@ -398,7 +406,7 @@ impl LoopCore {
         callback: Bound<'_, PyAny>,
         args: &Bound<'_, PyTuple>,
     ) -> PyResult<Py<Handle>> {
-        Self::watch(slf, file_descriptor(fd)?, Direction::Write, callback, args)
+        Self::watch(slf, Source::of(fd)?, Direction::Write, callback, args)
     }
 
     /// Whether a descriptor has a reader, and whether it has a writer.
@@ -409,10 +417,10 @@ impl LoopCore {
     }
 
     fn _remove_reader(&self, py: Python<'_>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
-        Ok(self.unwatch(py, file_descriptor(fd)?, Direction::Read))
+        Ok(self.unwatch(py, self.number_to_unwatch(fd)?, Direction::Read))
     }
 
     fn _remove_writer(&self, py: Python<'_>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
-        Ok(self.unwatch(py, file_descriptor(fd)?, Direction::Write))
+        Ok(self.unwatch(py, self.number_to_unwatch(fd)?, Direction::Write))
     }
 }

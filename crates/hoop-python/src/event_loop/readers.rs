@@ -10,6 +10,7 @@ use hoop_net::{LevelPoller, Readiness, give_way};
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::types::PyInt;
 
 use super::handle::Handle;
 use super::state::LoopState;
@@ -23,14 +24,40 @@ pub enum Direction {
     Write,
 }
 
+/// A descriptor as the user names it.
+pub struct Source {
+    number: RawFd,
+    /// What it belongs to, if that was given. It is kept, as `selectors` does: a socket that is
+    /// watched stays open, and is still known when its `close()` has made its number -1.
+    object: Option<Py<PyAny>>,
+}
+
+impl From<RawFd> for Source {
+    fn from(number: RawFd) -> Self {
+        Self { number, object: None }
+    }
+}
+
+impl Source {
+    pub fn of(fd: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let object = (!fd.is_instance_of::<PyInt>()).then(|| fd.clone().unbind());
+        Ok(Self { number: file_descriptor(fd)?, object })
+    }
+}
+
+struct Watch {
+    handle: Py<Handle>,
+    object: Option<Py<PyAny>>,
+}
+
 #[derive(Default)]
 struct Watched {
-    reader: Option<Py<Handle>>,
-    writer: Option<Py<Handle>>,
+    reader: Option<Watch>,
+    writer: Option<Watch>,
 }
 
 impl Watched {
-    fn slot(&mut self, direction: Direction) -> &mut Option<Py<Handle>> {
+    fn slot(&mut self, direction: Direction) -> &mut Option<Watch> {
         match direction {
             Direction::Read => &mut self.reader,
             Direction::Write => &mut self.writer,
@@ -39,6 +66,14 @@ impl Watched {
 
     fn interest(&self) -> Readiness {
         Readiness { readable: self.reader.is_some(), writable: self.writer.is_some() }
+    }
+
+    fn both(&self) -> impl Iterator<Item = &Watch> {
+        [&self.reader, &self.writer].into_iter().flatten()
+    }
+
+    fn belongs_to(&self, object: &Bound<'_, PyAny>) -> bool {
+        self.both().filter_map(|watch| watch.object.as_ref()).any(|known| known.is(object))
     }
 }
 
@@ -61,28 +96,36 @@ impl Readers {
     }
 
     /// Sets the callback of one direction, cancelling the one it takes the place of.
-    pub fn add(&self, py: Python<'_>, fd: RawFd, direction: Direction, handle: Py<Handle>) -> PyResult<()> {
-        let replaced = {
+    pub fn add(
+        &self,
+        py: Python<'_>,
+        source: Source,
+        direction: Direction,
+        handle: Py<Handle>,
+    ) -> PyResult<()> {
+        let (fd, watch) = (source.number, Watch { handle, object: source.object });
+        let (displaced, outcome) = {
             let mut watched = self.watched.borrow_mut(py);
             let entry = watched.entry(fd).or_default();
             let known = entry.interest();
-            let replaced = entry.slot(direction).replace(handle);
+            let replaced = entry.slot(direction).replace(watch);
             let wanted = entry.interest();
-            if wanted != known
-                && let Err(error) = self.poller.watch(fd, wanted)
-            {
-                *entry.slot(direction) = replaced;
+            let outcome = if wanted == known { Ok(()) } else { self.poller.watch(fd, wanted) };
+            if outcome.is_err() {
+                let refused = std::mem::replace(entry.slot(direction), replaced);
                 if !known.any() {
                     watched.remove(&fd);
                 }
-                return Err(os_error(&error));
+                (refused, outcome)
+            } else {
+                (replaced, outcome)
             }
-            replaced
         };
-        if let Some(replaced) = replaced {
-            replaced.get().cancel_now(py);
+        // Only now, when nothing is borrowed: what is let go of here may run code of Python's.
+        if let Some(displaced) = displaced {
+            displaced.handle.get().cancel_now(py);
         }
-        Ok(())
+        outcome.map_err(|error| os_error(&error))
     }
 
     /// What a descriptor is watched for.
@@ -93,8 +136,9 @@ impl Readers {
     /// Shows the garbage collector what the watching handles hold.
     pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         let Some(watched) = self.watched.for_collector() else { return Ok(()) };
-        for handle in watched.values().flat_map(|entry| [&entry.reader, &entry.writer]).flatten() {
-            handle.get().visit(visit)?;
+        for watch in watched.values().flat_map(Watched::both) {
+            watch.handle.get().visit(visit)?;
+            visit.call(&watch.object)?;
         }
         Ok(())
     }
@@ -102,8 +146,8 @@ impl Readers {
     /// Lets go of all handles.
     pub fn clear(&self, py: Python<'_>) {
         for entry in self.watched.take(py).into_values() {
-            for handle in [entry.reader, entry.writer].into_iter().flatten() {
-                handle.get().forget(py);
+            for watch in entry.both() {
+                watch.handle.get().forget(py);
             }
         }
     }
@@ -120,17 +164,20 @@ impl Readers {
             }
             if removed.is_some() {
                 // A descriptor that was closed meanwhile has left the poller by itself.
-                let _ = self.poller.watch(fd, wanted);
+                let _ = self.poller.narrow(fd, wanted);
             }
             removed
         };
-        match removed {
-            Some(handle) => {
-                handle.get().cancel_now(py);
-                true
-            }
-            None => false,
+        if let Some(removed) = &removed {
+            removed.handle.get().cancel_now(py);
         }
+        removed.is_some()
+    }
+
+    /// The number under which an object is watched that knows it no more.
+    pub fn number_of_closed(&self, object: &Bound<'_, PyAny>) -> Option<RawFd> {
+        let watched = self.watched.borrow(object.py());
+        watched.iter().find(|(_, entry)| entry.belongs_to(object)).map(|(number, _)| *number)
     }
 
     /// Queues the callbacks of whatever is ready, once a turn for as long as it stays ready.
@@ -157,8 +204,8 @@ impl Readers {
             let watched = self.watched.borrow(py);
             let Some(entry) = watched.get(&fd) else { return false };
             (
-                entry.reader.as_ref().filter(|_| ready.readable).map(|handle| handle.clone_ref(py)),
-                entry.writer.as_ref().filter(|_| ready.writable).map(|handle| handle.clone_ref(py)),
+                entry.reader.as_ref().filter(|_| ready.readable).map(|watch| watch.handle.clone_ref(py)),
+                entry.writer.as_ref().filter(|_| ready.writable).map(|watch| watch.handle.clone_ref(py)),
             )
         };
         let mut queued = false;

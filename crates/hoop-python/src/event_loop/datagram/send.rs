@@ -170,7 +170,7 @@ impl DatagramTransport {
         let (py, endpoint) = (slf.py(), &slf.get().endpoint);
         let callback = slf.getattr("_send_pending")?;
         let python_loop = endpoint.python_loop.bind(py);
-        LoopCore::watch(python_loop, endpoint.fd(py), Direction::Write, callback, &PyTuple::empty(py))
+        LoopCore::watch(python_loop, endpoint.fd(py).into(), Direction::Write, callback, &PyTuple::empty(py))
             .map(drop)
     }
 
