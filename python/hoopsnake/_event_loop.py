@@ -12,10 +12,19 @@ import threading
 import weakref
 from asyncio import events, futures, sslproto
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import Any, NoReturn, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, cast
 
 from hoopsnake._loop_stats import DelayHistogram, LoopStats
-from hoopsnake._native import DatagramTransport, LoopCore, SocketTransport
+from hoopsnake._native import (
+    DatagramTransport,
+    LoopCore,
+    SocketTransport,
+    TLSProtocol,
+    TLSTransport,
+)
+
+if TYPE_CHECKING:
+    import ssl
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -24,9 +33,10 @@ Arguments = TypeVarTuple("Arguments")
 class EventLoop(LoopCore, asyncio.SelectorEventLoop):
     """An asyncio event loop that runs on Rust.
 
-    Scheduling, timers, readiness of file descriptors and socket transports are native. What is not
-    on a hot path (name resolution, subprocesses, TLS by the user's `ssl.SSLContext`, …) is the code
-    of CPython's own loop for Unix, running on top, so it behaves as the standard library documents.
+    Scheduling, timers, readiness of file descriptors, transports and TLS (by the program's own
+    `ssl.SSLContext`) are native. What is not on a hot path (name resolution, subprocesses, …) is
+    the code of CPython's own loop for Unix, running on top, so it behaves as the standard library
+    documents.
     """
 
     # What is used of the standard library's loop beyond its documented interface (docs/adr/0003).
@@ -234,18 +244,77 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         ssl_shutdown_timeout: float | None = None,
     ) -> asyncio.Transport:
         self._ensure_fd_no_transport(rawsock)
-        tls = sslproto.SSLProtocol(
+        try:
+            tls = TLSProtocol(
+                self,
+                protocol,
+                sslcontext or sslproto._create_transport_context(server_side, server_hostname),
+                waiter,
+                server_side=server_side,
+                server_hostname=server_hostname,
+                ssl_handshake_timeout=ssl_handshake_timeout,
+                ssl_shutdown_timeout=ssl_shutdown_timeout,
+            )
+        except BaseException:
+            # It was handed over, and nobody else will close it.
+            rawsock.close()
+            raise
+        self._make_socket_transport(rawsock, tls, extra=extra, server=server)
+        return tls.transport
+
+    async def start_tls(
+        self,
+        transport: asyncio.BaseTransport,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: ssl.SSLContext,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> TLSTransport:
+        """Begin TLS on a connection; return the transport that `protocol` uses from now on.
+
+        Timeouts are in seconds; 60 for the handshake and 30 for the shutdown where they are None.
+
+        Raises TypeError for a transport that cannot carry TLS or a context that is none,
+        ssl.SSLError if the handshake fails, ConnectionError if the peer leaves or takes too long.
+        The transport is closed then.
+        """
+        if sslproto.ssl is None:  # type: ignore[attr-defined]
+            raise RuntimeError("this Python was built without its ssl module")
+        if not isinstance(sslcontext, sslproto.ssl.SSLContext):  # type: ignore[attr-defined]
+            raise TypeError(
+                f"sslcontext is expected to be an instance of ssl.SSLContext, got {sslcontext!r}"
+            )
+        if not getattr(transport, "_start_tls_compatible", False):
+            raise TypeError(f"transport {transport!r} is not supported by start_tls()")
+        waiter = self.create_future()
+        tls = TLSProtocol(
             self,
             protocol,
             sslcontext,
-            waiter,  # type: ignore[arg-type]  # None is meant for servers
-            server_side,
-            server_hostname,
-            ssl_handshake_timeout=ssl_handshake_timeout,  # type: ignore[arg-type]  # or a float
+            waiter,
+            server_side=server_side,
+            server_hostname=server_hostname,
+            call_connection_made=False,
+            ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
-        self._make_socket_transport(rawsock, tls, extra=extra, server=server)
-        return tls._app_transport
+        carrier = cast(asyncio.Transport, transport)
+        # Nothing may arrive before the handshake has begun.
+        carrier.pause_reading()
+        carrier.set_protocol(tls)
+        begun = self.call_soon(tls.connection_made, carrier)
+        resumed = self.call_soon(carrier.resume_reading)
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            begun.cancel()
+            resumed.cancel()
+            raise
+        return tls.transport
 
 
 def _with_addresses(sock: socket.socket, extra: dict[str, Any] | None) -> dict[str, Any]:

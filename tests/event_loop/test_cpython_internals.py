@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import socket
+import ssl
 import sys
 import types
 from asyncio import (
@@ -134,17 +135,20 @@ def test_transports_are_made_with_the_arguments_that_we_take(name: str) -> None:
     assert [p.kind for p in ours.values()] == [p.kind for p in theirs.values()]
 
 
-def test_the_tls_protocol_takes_the_arguments_that_we_pass() -> None:
-    taken = parameters(sslproto.SSLProtocol.__init__)
-    assert taken[:7] == [
-        *("self", "loop", "app_protocol", "sslcontext", "waiter", "server_side"),
-        "server_hostname",
-    ]
-    assert {"ssl_handshake_timeout", "ssl_shutdown_timeout"} <= set(taken)
-    assert "_app_transport" in code_names(sslproto.SSLProtocol._get_app_transport) | code_names(
-        sslproto.SSLProtocol.__init__
+def test_tls_has_what_ours_takes_the_place_of() -> None:
+    assert {"ssl_handshake_timeout", "ssl_shutdown_timeout", "call_connection_made"} <= set(
+        parameters(sslproto.SSLProtocol.__init__)
     )
-    assert issubclass(sslproto.SSLProtocol, asyncio.BufferedProtocol)
+    assert issubclass(sslproto._SSLProtocolTransport, asyncio.Transport)
+    assert parameters(sslproto._create_transport_context) == ["server_side", "server_hostname"]
+    assert (constants.SSL_HANDSHAKE_TIMEOUT, constants.SSL_SHUTDOWN_TIMEOUT) == (60.0, 30.0)
+    assert constants.FLOW_CONTROL_HIGH_WATER_SSL_READ == 256
+    assert constants.FLOW_CONTROL_HIGH_WATER_SSL_WRITE == 512
+
+
+def test_an_ssl_object_hands_its_calls_on() -> None:
+    for method in ("read", "write"):
+        assert code_names(getattr(ssl.SSLObject, method)) == {"_sslobj", method}
 
 
 def test_a_server_counts_its_transports_as_we_tell_it() -> None:
@@ -163,7 +167,7 @@ def test_what_asyncio_asks_of_a_transport_is_there() -> None:
     assert "_protocol_paused" in code_names(fallback.__init__)
     aborting = "_force_close" if sys.version_info >= (3, 13) else "abort"
     assert aborting in code_names(sslproto.SSLProtocol._abort)
-    for name in ("_start_tls_compatible", "_protocol_paused", "_force_close", "_fatal_error"):
+    for name in ("_start_tls_compatible", "_protocol_paused", "_force_close"):
         assert name in dir(SocketTransport), name
     assert SocketTransport._sendfile_compatible is constants._SendfileMode.TRY_NATIVE
     native = code_names(selector_events.BaseSelectorEventLoop._sendfile_native)

@@ -14,8 +14,11 @@ pub struct Imports {
     pub asyncio_timer_handle: Py<PyType>,
     /// The subclass of `asyncio.Transport` that the stdlib's fallback for `sendfile` asks for.
     pub asyncio_transport: Py<PyType>,
+    /// What asyncio's own transport of a TLS connection is.
+    pub asyncio_tls_transport: Py<PyType>,
     /// Like asyncio's own, it is a `Transport` and a `DatagramTransport`.
     pub asyncio_datagram_transport: Py<PyType>,
+    pub asyncio_protocol: Py<PyType>,
     pub asyncio_buffered_protocol: Py<PyType>,
     pub format_callback_source: Py<PyAny>,
     pub debug_handle: Py<PyAny>,
@@ -58,6 +61,7 @@ impl Imports {
             asyncio_handle: class(&events, "Handle")?,
             asyncio_timer_handle: class(&events, "TimerHandle")?,
             asyncio_transport: class(&transports, "_FlowControlMixin")?,
+            asyncio_tls_transport: class(&py.import("asyncio.sslproto")?, "_SSLProtocolTransport")?,
             asyncio_datagram_transport: py
                 .get_type::<PyType>()
                 .call1((
@@ -67,6 +71,7 @@ impl Imports {
                 ))?
                 .cast_into::<PyType>()?
                 .unbind(),
+            asyncio_protocol: class(&asyncio, "Protocol")?,
             asyncio_buffered_protocol: class(&asyncio, "BufferedProtocol")?,
             format_callback_source: py
                 .import("asyncio.format_helpers")?

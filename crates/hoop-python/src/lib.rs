@@ -20,6 +20,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<event_loop::handle::Handle>()?;
     module.add_class::<event_loop::handle::TimerHandle>()?;
     module.add_class::<event_loop::transport::SocketTransport>()?;
+    module.add_class::<event_loop::tls::TlsProtocol>()?;
+    module.add_class::<event_loop::tls::TlsTransport>()?;
     module.add_class::<event_loop::datagram::DatagramTransport>()?;
     module.add_class::<asgi::Server>()?;
     Ok(())

@@ -358,7 +358,7 @@ impl TimerHandle {
     }
 
     /// Cancels the callback; harmless when it has run or was cancelled already.
-    fn cancel(slf: &Bound<'_, Self>) {
+    pub fn cancel(slf: &Bound<'_, Self>) {
         let py = slf.py();
         if slf.as_super().get().cancel_now(py) && slf.get().scheduled.get(py) {
             slf.get().state.timer_cancelled(py);

@@ -13,6 +13,7 @@ pub mod runtime;
 pub mod state;
 pub mod statistics;
 mod task_factory;
+pub mod tls;
 pub mod transport;
 
 use std::os::fd::RawFd;
@@ -51,6 +52,11 @@ pub struct LoopCore {
 }
 
 impl LoopCore {
+    /// Whether asyncio's debug mode is on.
+    pub fn is_debug(&self, py: Python<'_>) -> bool {
+        self.debug.get(py)
+    }
+
     fn check_open(&self, py: Python<'_>) -> PyResult<()> {
         if self.runtime.borrow(py).is_none() {
             return Err(loop_is_closed());

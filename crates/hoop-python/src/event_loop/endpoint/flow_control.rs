@@ -8,43 +8,62 @@ use pyo3::types::PyString;
 use super::Endpoint;
 use crate::event_loop::calls;
 
-/// asyncio's default high-water mark, in bytes.
+/// asyncio's default high-water mark of a socket, in bytes.
 const HIGH_WATER: usize = 64 * 1024;
 
-/// The marks, and what the protocol was last told.
+/// The marks, and what the writing side was last told.
 pub struct FlowControl {
-    protocol_paused: bool,
+    is_paused: bool,
+    default_high_water: usize,
     high_water: usize,
     low_water: usize,
 }
 
 impl Default for FlowControl {
     fn default() -> Self {
-        Self { protocol_paused: false, high_water: HIGH_WATER, low_water: HIGH_WATER / 4 }
+        Self::with_high_water(HIGH_WATER)
     }
 }
 
 impl FlowControl {
-    /// Whether the protocol must be told to stop writing; true once until it is told to resume.
-    fn must_pause(&mut self, pending: usize) -> bool {
-        let must = pending > self.high_water && !self.protocol_paused;
-        self.protocol_paused |= must;
+    /// Marks of that default, in bytes.
+    pub const fn with_high_water(default: usize) -> Self {
+        Self { is_paused: false, default_high_water: default, high_water: default, low_water: default / 4 }
+    }
+
+    /// Whether the writing side was told to stop.
+    pub const fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// The low and the high mark, in bytes.
+    pub const fn marks(&self) -> (usize, usize) {
+        (self.low_water, self.high_water)
+    }
+
+    /// Whether the writing side must be told to stop; true once until it is told to resume.
+    pub const fn must_pause(&mut self, pending: usize) -> bool {
+        let must = pending > self.high_water && !self.is_paused;
+        self.is_paused |= must;
         must
     }
 
-    /// Whether the protocol may be told to write again; true once until it is paused.
-    fn may_resume(&mut self, pending: usize) -> bool {
-        let may = self.protocol_paused && pending <= self.low_water;
-        self.protocol_paused &= !may;
+    /// Whether the writing side may be told to write again; true once until it is paused.
+    pub const fn may_resume(&mut self, pending: usize) -> bool {
+        let may = self.is_paused && pending <= self.low_water;
+        self.is_paused &= !may;
         may
     }
 
-    /// Sets the marks as asyncio derives one from the other; they come back if they contradict.
-    fn set_marks(&mut self, high: Option<i64>, low: Option<i64>) -> Result<(), (i64, i64)> {
-        let high = high.unwrap_or_else(|| low.map_or(HIGH_WATER as i64, |low| low.saturating_mul(4)));
+    /// Sets the marks, in bytes, as asyncio derives one from the other.
+    pub fn set_marks(&mut self, high: Option<i64>, low: Option<i64>) -> PyResult<()> {
+        let default = i64::try_from(self.default_high_water).unwrap_or(i64::MAX);
+        let high = high.unwrap_or_else(|| low.map_or(default, |low| low.saturating_mul(4)));
         let low = low.unwrap_or(high / 4);
         if !(0 <= low && low <= high) {
-            return Err((high, low));
+            return Err(PyValueError::new_err(format!(
+                "high ({high:?}) must be >= low ({low:?}) must be >= 0"
+            )));
         }
         self.high_water = usize::try_from(high).unwrap_or(usize::MAX);
         self.low_water = usize::try_from(low).unwrap_or(usize::MAX);
@@ -75,22 +94,19 @@ impl Endpoint {
         low: Option<i64>,
         pending: usize,
     ) -> PyResult<()> {
-        self.link.borrow_mut(transport.py()).flow.set_marks(high, low).map_err(|(high, low)| {
-            PyValueError::new_err(format!("high ({high:?}) must be >= low ({low:?}) must be >= 0"))
-        })?;
+        self.link.borrow_mut(transport.py()).flow.set_marks(high, low)?;
         self.output_grew(transport, pending);
         Ok(())
     }
 
     /// The low and the high mark, in bytes.
     pub fn water_marks(&self, py: Python<'_>) -> (usize, usize) {
-        let flow = &self.link.borrow(py).flow;
-        (flow.low_water, flow.high_water)
+        self.link.borrow(py).flow.marks()
     }
 
     /// Whether the protocol was told to stop writing.
     pub fn is_protocol_paused(&self, py: Python<'_>) -> bool {
-        self.link.borrow(py).flow.protocol_paused
+        self.link.borrow(py).flow.is_paused()
     }
 
     /// Calls a protocol method that flow control needs; its exceptions go to the handler.

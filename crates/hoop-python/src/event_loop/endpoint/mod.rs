@@ -16,7 +16,7 @@ use pyo3::types::PyDict;
 use tokio::io::Interest;
 
 pub use self::driven::{Drivable, Driven, Slot};
-use self::flow_control::FlowControl;
+pub use self::flow_control::FlowControl;
 pub use self::payload::as_bytes;
 pub use self::socket::{Registration, borrow, settle};
 use super::LoopCore;

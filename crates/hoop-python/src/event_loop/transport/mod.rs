@@ -4,7 +4,7 @@ mod connection;
 mod io;
 mod lifecycle;
 mod output;
-mod receiver;
+pub mod receiver;
 mod write_buffer;
 
 use std::os::fd::RawFd;
@@ -86,7 +86,7 @@ impl SocketTransport {
     }
 
     /// Writes bytes; what the socket does not take at once is buffered (asyncio.WriteTransport).
-    fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+    pub fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let bytes = as_bytes(data)?;
         {
             let connection = slf.get().connection.borrow(slf.py());
@@ -137,15 +137,9 @@ impl SocketTransport {
         Self::force_close(slf, None);
     }
 
-    /// Closes at once with a reason for `connection_lost`; the stdlib's TLS protocol calls it.
+    /// Closes at once with a reason for `connection_lost`; whoever puts TLS on top calls it.
     fn _force_close(slf: &Bound<'_, Self>, error: Option<Bound<'_, PyAny>>) {
         Self::force_close(slf, error.map(PyErr::from_value));
-    }
-
-    /// Reports an exception and drops the connection; the stdlib's TLS protocol calls it.
-    #[pyo3(signature = (exc, message = "Fatal error on transport"))]
-    fn _fatal_error(slf: &Bound<'_, Self>, exc: Bound<'_, PyAny>, message: &str) {
-        Self::fatal(slf, message, PyErr::from_value(exc));
     }
 
     fn is_closing(&self, py: Python<'_>) -> bool {
@@ -230,7 +224,7 @@ impl SocketTransport {
         self.set_protocol(py, py.None());
     }
 
-    /// `loop.start_tls` may put the stdlib's TLS protocol on top.
+    /// `loop.start_tls` may put TLS on top.
     #[classattr]
     fn _start_tls_compatible() -> bool {
         true
