@@ -8,7 +8,8 @@
 //! 3. Contents are not tied to a thread (no thread-local handles), so the loop may be made in one
 //!    thread and run in another, as asyncio allows.
 
-use std::cell::{Ref, RefCell, RefMut};
+use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::fmt;
 
 use pyo3::Python;
 
@@ -45,6 +46,52 @@ impl<T> GilCell<T> {
     #[inline]
     pub fn replace(&self, _py: Python<'_>, value: T) -> T {
         self.0.replace(value)
+    }
+}
+
+/// A place for one value, put in and taken out whole: a [`GilCell`] without its flag, where size counts.
+pub struct GilSlot<T>(Cell<Option<T>>);
+
+impl<T: fmt::Debug> fmt::Debug for GilSlot<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.look_for_collector(|value| f.debug_tuple("GilSlot").field(value).finish())
+            .unwrap_or_else(|| f.write_str("GilSlot(empty)"))
+    }
+}
+
+// SAFETY: rules 1 and 3, as for `GilCell`.
+unsafe impl<T> Send for GilSlot<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for GilSlot<T> {}
+
+impl<T> GilSlot<T> {
+    pub const fn new(value: Option<T>) -> Self {
+        Self(Cell::new(value))
+    }
+
+    #[inline]
+    pub fn take(&self, _py: Python<'_>) -> Option<T> {
+        self.0.take()
+    }
+
+    /// Puts `value` in and hands the old one out.
+    #[inline]
+    pub fn replace(&self, _py: Python<'_>, value: Option<T>) -> Option<T> {
+        self.0.replace(value)
+    }
+
+    /// Looks at the value, which is not in its place meanwhile: `look` must not run Python code.
+    #[inline]
+    pub fn look<R>(&self, _py: Python<'_>, look: impl FnOnce(&T) -> R) -> Option<R> {
+        self.look_for_collector(look)
+    }
+
+    /// The same for the garbage collector, which runs under the GIL but shows no token.
+    pub fn look_for_collector<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        let value = self.0.take();
+        let seen = value.as_ref().map(look);
+        self.0.set(value);
+        seen
     }
 }
 

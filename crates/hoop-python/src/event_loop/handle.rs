@@ -5,6 +5,7 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFloat, PyTuple, PyType};
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use hoop_sched::Cancellable;
 
 use super::calls;
 use super::state::LoopState;
-use crate::gil_cell::GilCell;
+use crate::gil_cell::{GilCell, GilSlot};
 use crate::imports::Imports;
 
 /// Positional arguments of a callback. C tasks pass none or one, which then cost no tuple.
@@ -128,13 +129,58 @@ fn not_for_the_collector<T>(handle: &Py<T>) {
 ///
 /// What it runs is dropped once it has run or was cancelled, so a handle that its own callback
 /// refers to is no reference cycle.
-#[pyclass(frozen, subclass, weakref, freelist = 512, module = "hoopsnake", name = "Handle")]
+#[pyclass(frozen, subclass, weakref, module = "hoopsnake", name = "Handle")]
 #[derive(Debug)]
 pub struct Handle {
-    call: GilCell<Option<Call>>,
+    call: GilSlot<Call>,
     /// Atomic for its size alone: a batch of handles is bound by the memory that it takes.
     cancelled: AtomicBool,
     kind: Kind,
+}
+
+/// What an object of the class [`Handle`] looks like, learned from the first one.
+///
+/// pyo3 makes objects by way of `object.__new__`, the type's own allocator and the collector's list,
+/// which takes longer than to run many a callback.
+struct Layout {
+    class: Py<PyType>,
+    size: usize,
+    /// Where its contents begin.
+    contents: usize,
+}
+
+static LAYOUT: PyOnceLock<Layout> = PyOnceLock::new();
+
+impl Layout {
+    fn of(handle: &Py<Handle>) -> Self {
+        let contents = std::ptr::from_ref(handle.get()).addr() - handle.as_ptr().addr();
+        // SAFETY: the GIL is held by whoever has a handle; the object and so its type are alive.
+        let (class, size) = unsafe {
+            let py = Python::assume_attached();
+            let class = ffi::Py_TYPE(handle.as_ptr());
+            (Bound::from_borrowed_ptr(py, class.cast()).cast_into_unchecked().unbind(), (*class).tp_basicsize)
+        };
+        Self { class, size: size.unsigned_abs(), contents }
+    }
+
+    /// An object that the collector does not know.
+    #[inline]
+    fn allocate(&self, py: Python<'_>, handle: Handle) -> PyResult<Py<Handle>> {
+        // SAFETY: the GIL is held. The call makes an object of `size` bytes, whose head is filled in;
+        // null is an error. All else in it but the contents is one pointer, to weak references, and
+        // zeros say that there are none: the class is frozen, so that no borrow is counted, and it
+        // may be sent to other threads, so that no thread is noted. Nobody else knows the object.
+        unsafe {
+            let object = ffi::PyObject_GC_New::<ffi::PyObject>(self.class.as_ptr().cast());
+            if object.is_null() {
+                return Err(PyErr::fetch(py));
+            }
+            let head = size_of::<ffi::PyObject>();
+            object.cast::<u8>().add(head).write_bytes(0, self.size - head);
+            object.byte_add(self.contents).cast::<Handle>().write(handle);
+            Ok(Bound::from_owned_ptr(py, object).cast_into_unchecked().unbind())
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,13 +194,21 @@ enum Kind {
 impl Handle {
     #[inline]
     fn new(call: Call, kind: Kind) -> Self {
-        Self { call: GilCell::new(Some(call)), cancelled: AtomicBool::new(false), kind }
+        Self { call: GilSlot::new(Some(call)), cancelled: AtomicBool::new(false), kind }
     }
 
     /// A handle that runs once.
     #[inline]
     pub fn once(py: Python<'_>, call: Call) -> PyResult<Py<Self>> {
-        Py::new(py, Self::new(call, Kind::Once)).inspect(not_for_the_collector)
+        let handle = Self::new(call, Kind::Once);
+        match LAYOUT.get(py) {
+            Some(layout) => layout.allocate(py, handle),
+            None => {
+                let first = Py::new(py, handle).inspect(not_for_the_collector)?;
+                LAYOUT.get_or_init(py, || Layout::of(&first));
+                Ok(first)
+            }
+        }
     }
 
     /// A handle that may run many times, for file descriptors.
@@ -211,10 +265,7 @@ impl Handle {
     /// Handles are not collected themselves, which keeps them cheap: all that is reachable from one
     /// is given up when it has run or was cancelled. So each must be visited from one place only.
     pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self.call.for_collector().as_deref() {
-            Some(Some(call)) => call.visit(visit),
-            _ => Ok(()),
-        }
+        self.call.look_for_collector(|call| call.visit(visit)).unwrap_or(Ok(()))
     }
 
     /// Runs the callback. `Err` is an exception that must leave the loop (SystemExit,
@@ -224,7 +275,7 @@ impl Handle {
         let py = slf.py();
         let this = slf.get();
         let call = if this.is_repeating() {
-            this.call.borrow(py).as_ref().map(|call| call.clone_ref(py))
+            this.call.look(py, |call| call.clone_ref(py))
         } else {
             this.call.take(py)
         };
@@ -248,7 +299,7 @@ impl Handle {
         let this = slf.get();
         if !this.is_repeating() {
             // The exception handler prints the handle: it should still name the callback.
-            this.call.replace(py, Some(call));
+            drop(this.call.replace(py, Some(call)));
         }
         let context = PyDict::new(py);
         context.set_item("handle", slf)?;
@@ -268,8 +319,7 @@ impl Handle {
         if let Some(when) = when {
             text.push_str(&format!(" when={}", PyFloat::new(py, when).repr()?));
         }
-        let call = self.call.borrow(py).as_ref().map(|call| call.clone_ref(py));
-        if let Some(call) = call {
+        if let Some(call) = self.call.look(py, |call| call.clone_ref(py)) {
             let source = Imports::get(py)?
                 .format_callback_source
                 .call1(py, (&call.callback, call.arguments.to_tuple(py)?))?;
@@ -294,7 +344,7 @@ impl Handle {
 
     /// The context the callback runs in; None once it has run or was cancelled.
     fn get_context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.call.borrow(py).as_ref().map(|call| call.context.clone_ref(py))
+        self.call.look(py, |call| call.context.clone_ref(py))
     }
 
     #[getter]
@@ -304,12 +354,13 @@ impl Handle {
 
     #[getter]
     fn _callback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.call.borrow(py).as_ref().map(|call| call.callback.clone_ref(py))
+        self.call.look(py, |call| call.callback.clone_ref(py))
     }
 
     #[getter]
     fn _args(&self, py: Python<'_>) -> PyResult<Option<Py<PyTuple>>> {
-        self.call.borrow(py).as_ref().map(|call| call.arguments.to_tuple(py)).transpose()
+        let call = self.call.look(py, |call| call.clone_ref(py));
+        call.map(|call| call.arguments.to_tuple(py)).transpose()
     }
 
     /// `isinstance(handle, asyncio.Handle)` holds, though a native class cannot inherit from it.
