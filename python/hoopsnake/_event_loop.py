@@ -12,10 +12,13 @@ import threading
 import weakref
 from asyncio import events, futures, sslproto
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, cast
 
+from hoopsnake import _thread_pool
 from hoopsnake._loop_stats import DelayHistogram, LoopStats
 from hoopsnake._native import (
+    BlockingCall,
     DatagramTransport,
     LoopCore,
     SocketTransport,
@@ -44,10 +47,12 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
     _asyncgen_firstiter_hook: Callable[[AsyncGenerator[Any, Any]], None]
     _check_callback: Callable[[object, str], None]
     _check_closed: Callable[[], None]
+    _check_default_executor: Callable[[], None]
     _check_running: Callable[[], None]
     _check_thread: Callable[[], None]
     _csock: socket.socket
     _current_handle: asyncio.Handle | None
+    _default_executor: Executor | None
     _ensure_fd_no_transport: Callable[[socket.socket], None]
     _make_self_pipe: Callable[[], None]
     _set_coroutine_origin_tracking: Callable[[bool], None]
@@ -152,6 +157,34 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
             # The standard library has just turned off the wake-up that Ctrl-C needs.
             self._take_signal_wakeup()
         return removed
+
+    def run_in_executor(
+        self,
+        executor: Executor | None,
+        func: Callable[[*Arguments], Result],
+        *args: *Arguments,
+    ) -> asyncio.Future[Result]:
+        """Call `func(*args)` in a thread of `executor`; return what its result is awaited by.
+
+        None means the loop's own threads. Cancelling the future keeps a call that has not begun
+        from beginning; one that has goes on, and nobody learns its result.
+
+        Raises RuntimeError if the loop is closed or the executor shut down, and in debug mode
+        TypeError for a coroutine function.
+        """
+        self._check_closed()
+        if executor is None:
+            self._check_default_executor()
+            if self._default_executor is None:
+                self.set_default_executor(ThreadPoolExecutor(thread_name_prefix="asyncio"))
+        pool = self._default_executor if executor is None else executor
+        # Whoever brings an executor of their own class has their own idea of `submit`.
+        if type(pool) is ThreadPoolExecutor and not self.get_debug():
+            future: asyncio.Future[Result] = self.create_future()
+            if _thread_pool.submit(pool, BlockingCall(self, future, func, args)):
+                return future
+        # It says what is wrong.
+        return super().run_in_executor(executor, func, *args)
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         """Log an exception that nobody caught.

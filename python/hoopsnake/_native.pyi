@@ -16,6 +16,7 @@ from hoopsnake._server_config import ServerConfig
 
 __all__ = [
     "_DELAY_BOUNDS",
+    "BlockingCall",
     "DatagramTransport",
     "Handle",
     "LoopCore",
@@ -161,6 +162,22 @@ class SocketTransport(asyncio.Transport):
     def _protocol_paused(self) -> bool: ...
     @property
     def _loop(self) -> LoopCore: ...
+
+@final
+class BlockingCall:
+    def __new__(
+        cls,
+        python_loop: LoopCore,
+        awaited: asyncio.Future[Any],
+        function: Callable[..., object],
+        arguments: tuple[Any, ...],
+    ) -> Self: ...
+    def __call__(self, *args: object, **kwargs: object) -> None: ...
+    def run(self, *_context: object) -> None: ...
+    @property
+    def future(self) -> BlockingCall: ...
+    def cancel(self) -> bool: ...
+    def set_exception(self, exception: BaseException) -> None: ...
 
 @final
 class TLSProtocol(asyncio.Protocol):

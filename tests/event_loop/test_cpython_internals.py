@@ -25,6 +25,7 @@ from asyncio import (
     unix_events,
 )
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, thread
 from typing import Any
 
 import pytest
@@ -144,6 +145,20 @@ def test_tls_has_what_ours_takes_the_place_of() -> None:
     assert (constants.SSL_HANDSHAKE_TIMEOUT, constants.SSL_SHUTDOWN_TIMEOUT) == (60.0, 30.0)
     assert constants.FLOW_CONTROL_HIGH_WATER_SSL_READ == 256
     assert constants.FLOW_CONTROL_HIGH_WATER_SSL_WRITE == 512
+
+
+def test_a_thread_pool_takes_work_as_we_give_it() -> None:
+    used = {"_shutdown_lock", "_broken", "_shutdown", "_work_queue", "_adjust_thread_count", "put"}
+    assert used <= code_names(ThreadPoolExecutor.submit)
+    assert "_global_shutdown_lock" in code_names(ThreadPoolExecutor.submit)
+    # What the pool asks of an item.
+    assert "run" in code_names(thread._worker)
+    assert {"future", "cancel"} <= code_names(ThreadPoolExecutor.shutdown)
+    assert {"future", "set_exception"} <= code_names(ThreadPoolExecutor._initializer_failed)
+    assert {"_default_executor", "_check_default_executor"} <= code_names(
+        base_events.BaseEventLoop.run_in_executor
+    )
+    assert parameters(futures._convert_future_exc) == ["exc"]
 
 
 def test_an_ssl_object_hands_its_calls_on() -> None:

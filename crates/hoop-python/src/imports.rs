@@ -21,6 +21,8 @@ pub struct Imports {
     pub asyncio_protocol: Py<PyType>,
     pub asyncio_buffered_protocol: Py<PyType>,
     pub format_callback_source: Py<PyAny>,
+    /// Turns exceptions of `concurrent.futures` into asyncio's.
+    pub convert_future_exception: Py<PyAny>,
     pub debug_handle: Py<PyAny>,
     pub debug_timer_handle: Py<PyAny>,
     pub transport_socket: Py<PyAny>,
@@ -77,6 +79,7 @@ impl Imports {
                 .import("asyncio.format_helpers")?
                 .getattr("_format_callback_source")?
                 .unbind(),
+            convert_future_exception: py.import("asyncio.futures")?.getattr("_convert_future_exc")?.unbind(),
             debug_handle: debug.getattr("debug_handle")?.unbind(),
             debug_timer_handle: debug.getattr("debug_timer_handle")?.unbind(),
             transport_socket: py.import("hoopsnake._transport_socket")?.getattr("TransportSocket")?.unbind(),

@@ -1,6 +1,7 @@
 //! The event loop: asyncio's scheduling calls over a tokio current-thread runtime.
 
 pub mod awaitable;
+pub mod blocking_call;
 pub mod calls;
 pub mod datagram;
 mod endpoint;

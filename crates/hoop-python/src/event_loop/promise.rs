@@ -1,5 +1,6 @@
 //! Results that Rust delivers to Python coroutines: futures of asyncio's, and the right to settle them.
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 
@@ -14,6 +15,11 @@ impl Promise {
     /// A new pending future of `python_loop`.
     pub fn new(python_loop: &Bound<'_, LoopCore>) -> PyResult<Self> {
         LoopCore::create_future(python_loop).map(Self)
+    }
+
+    /// The right to settle a future that was made elsewhere.
+    pub fn of(future: Py<PyAny>) -> Self {
+        Self(future)
     }
 
     /// What the coroutine awaits.
@@ -37,6 +43,16 @@ impl Promise {
             self.0.call_method1(py, intern!(py, "set_exception"), (error.into_value(py),))?;
         }
         Ok(())
+    }
+
+    /// Cancels the future; harmless when it is done.
+    pub fn cancel(&self, py: Python<'_>) -> PyResult<()> {
+        self.0.call_method0(py, intern!(py, "cancel")).map(drop)
+    }
+
+    /// Shows the garbage collector what is held.
+    pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.0)
     }
 
     /// Delivers `value`; says whether there was somebody to take it.
