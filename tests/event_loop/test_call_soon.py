@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextvars
+import inspect
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from loop_under_test import Reports
+
+from hoopsnake import EventLoop
 
 METHODS = pytest.mark.parametrize("method", ["call_soon", "call_soon_threadsafe"])
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
@@ -161,3 +164,43 @@ def test_what_cannot_be_called_is_reported(loop: AbstractEventLoop, reports: Rep
     run_once(loop)
     assert len(reports) == 2
     reports.clear()
+
+
+@METHODS
+def test_every_way_to_pass_arguments_is_understood(loop: AbstractEventLoop, method: str) -> None:
+    queue: Any = getattr(loop, method)
+    ran: list[tuple[Any, ...]] = []
+
+    def note(*arguments: Any) -> None:
+        ran.append((*arguments, variable.get()))
+
+    context = contextvars.copy_context()
+    context.run(variable.set, "named")
+    # The name of the keyword made anew, as C code does it that interns no names.
+    made = {"".join(["con", "text"]): context}
+    queue(callback=note)
+    queue(callback=note, context=context)
+    queue(note, context=None)
+    queue(note, 1, **made)
+    queue(note, 1, 2, context=context)
+    queue(note, *range(10))
+    run_once(loop)
+    assert ran == [
+        ("unset",),
+        ("named",),
+        ("unset",),
+        (1, "named"),
+        (1, 2, "named"),
+        (*range(10), "unset"),
+    ]
+    for wrong in (lambda: queue(note, callback=note), lambda: queue(context=context)):
+        with pytest.raises(TypeError):
+            wrong()
+
+
+@pytest.mark.ours
+def test_call_soon_says_what_it_takes() -> None:
+    assert str(inspect.signature(EventLoop.call_soon)) == "(self, /, callback, *args, context=None)"
+    assert EventLoop.call_soon.__doc__
+    with pytest.raises(TypeError, match="descriptor 'call_soon'"):
+        EventLoop.call_soon(object(), print)  # type: ignore[call-overload]

@@ -17,6 +17,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("_DELAY_BOUNDS", event_loop::statistics::delay_bounds(module.py())?)?;
     module.add_class::<event_loop::LoopCore>()?;
+    event_loop::fast_call_soon::install(module.py())?;
     module.add_class::<event_loop::handle::Handle>()?;
     module.add_class::<event_loop::handle::TimerHandle>()?;
     module.add_class::<event_loop::transport::SocketTransport>()?;

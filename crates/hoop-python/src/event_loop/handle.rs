@@ -35,7 +35,7 @@ impl Arguments {
         }
     }
 
-    fn to_tuple(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+    pub fn to_tuple(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
         Ok(match self {
             Self::None => PyTuple::empty(py).unbind(),
             Self::One(only) => PyTuple::new(py, [only])?.unbind(),

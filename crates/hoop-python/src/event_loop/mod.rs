@@ -5,6 +5,7 @@ pub mod blocking_call;
 pub mod calls;
 pub mod datagram;
 mod endpoint;
+pub mod fast_call_soon;
 pub mod handle;
 mod pending_tasks;
 pub mod promise;
@@ -80,7 +81,7 @@ impl LoopCore {
     fn new_call(
         slf: &Bound<'_, Self>,
         callback: Bound<'_, PyAny>,
-        args: &Bound<'_, PyTuple>,
+        arguments: Arguments,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Call> {
         let py = slf.py();
@@ -88,26 +89,28 @@ impl LoopCore {
             Some(context) if !context.is_none(py) => context,
             _ => current_context(py)?,
         };
-        Ok(Call { callback: callback.unbind(), arguments: Arguments::from_tuple(args), context })
+        Ok(Call { callback: callback.unbind(), arguments, context })
     }
 
     fn queue_soon(
         slf: &Bound<'_, Self>,
         method: &str,
         callback: Bound<'_, PyAny>,
-        args: &Bound<'_, PyTuple>,
+        arguments: Arguments,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let (py, this) = (slf.py(), slf.get());
         this.check_open(py)?;
         if this.debug.get(py) {
-            let checked = Imports::get(py)?.debug_handle.call1(py, (slf, method, callback, args, context))?;
+            let arguments = arguments.to_tuple(py)?;
+            let checked =
+                Imports::get(py)?.debug_handle.call1(py, (slf, method, callback, arguments, context))?;
             let (shown, runner): (Py<PyAny>, Bound<'_, PyAny>) = checked.extract(py)?;
-            let call = Self::new_call(slf, runner, &PyTuple::empty(py), None)?;
+            let call = Self::new_call(slf, runner, Arguments::None, None)?;
             this.state.push_ready(py, this.state.handle(py, call)?);
             return Ok(shown);
         }
-        let handle = this.state.handle(py, Self::new_call(slf, callback, args, context)?)?;
+        let handle = this.state.handle(py, Self::new_call(slf, callback, arguments, context)?)?;
         this.state.push_ready(py, handle.clone_ref(py));
         Ok(handle.into_any())
     }
@@ -125,11 +128,11 @@ impl LoopCore {
             let checked =
                 Imports::get(py)?.debug_timer_handle.call1(py, (slf, when, callback, args, context))?;
             let (shown, runner): (Py<PyAny>, Bound<'_, PyAny>) = checked.extract(py)?;
-            let call = Self::new_call(slf, runner, &PyTuple::empty(py), None)?;
+            let call = Self::new_call(slf, runner, Arguments::None, None)?;
             this.state.call_at(py, when, call)?;
             return Ok(shown);
         }
-        let call = Self::new_call(slf, callback, args, context)?;
+        let call = Self::new_call(slf, callback, Arguments::from_tuple(args), context)?;
         Ok(this.state.call_at(py, when, call)?.into_any())
     }
 
@@ -142,7 +145,8 @@ impl LoopCore {
     ) -> PyResult<Py<Handle>> {
         let py = slf.py();
         let readers = slf.get().readers(py)?;
-        let handle = Handle::repeating(py, Self::new_call(slf, callback, args, None)?)?;
+        let handle =
+            Handle::repeating(py, Self::new_call(slf, callback, Arguments::from_tuple(args), None)?)?;
         readers.add(py, source, direction, handle.clone_ref(py))?;
         Ok(handle)
     }
@@ -301,6 +305,7 @@ impl LoopCore {
         self.debug.set(py, enabled);
     }
 
+    /// See `fast_call_soon`, which stands in front of it.
     #[pyo3(signature = (callback, *args, context=None))]
     fn call_soon(
         slf: &Bound<'_, Self>,
@@ -308,7 +313,7 @@ impl LoopCore {
         args: &Bound<'_, PyTuple>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        Self::queue_soon(slf, "call_soon", callback, args, context)
+        Self::queue_soon(slf, "call_soon", callback, Arguments::from_tuple(args), context)
     }
 
     #[pyo3(signature = (callback, *args, context=None))]
@@ -319,7 +324,7 @@ impl LoopCore {
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         // The GIL makes it safe, and waking tokio is safe from any thread.
-        Self::queue_soon(slf, "call_soon_threadsafe", callback, args, context)
+        Self::queue_soon(slf, "call_soon_threadsafe", callback, Arguments::from_tuple(args), context)
     }
 
     #[pyo3(signature = (delay, callback, *args, context=None))]
