@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import ssl
+import sys
 import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -435,3 +436,33 @@ def test_idle_connections_hold_no_buffers(run: Run, connect: Connect) -> None:
 
     # asyncio's own takes a buffer of 256 KiB for each; what is left is OpenSSL's.
     assert run(main()) < 100 * 1024
+
+
+@pytest.mark.parametrize("size", [7, 3000, 16384])
+def test_reading_into_a_protocols_buffer_leaves_nothing_behind(
+    run: Run, connect: Connect, size: int
+) -> None:
+    exchanges = 300
+
+    async def main() -> float:
+        taker = BufferedRecorder(size)
+        pair = await connect(make_server=lambda: taker)
+
+        async def exchange() -> int:
+            for _ in range(exchanges):
+                taker.received.clear()
+                pair.client.transport.write(bytes(20))
+                while len(taker.received) < 20:
+                    await asyncio.sleep(0)
+            gc.collect()
+            return sys.getallocatedblocks()
+
+        await exchange()
+        before = await exchange()
+        grown = await exchange() - before
+        pair.client.transport.abort()
+        await pair.client.lost
+        await taker.lost
+        return grown / exchanges
+
+    assert run(main()) < 0.5

@@ -101,9 +101,11 @@ class End:
         elif how == 1:
             lent = bytearray(data)
             self.writer.write(lent)
-            # What was sent is the caller's again. asyncio's TLS does not tell what it holds.
+            # What was written is the caller's again; with asyncio only once it is sent, and its TLS
+            # does not tell when that is.
             plain = self.plan.route in ("tcp", "unix")
-            if plain and self.writer.transport.get_write_buffer_size() == 0:
+            unsent = self.writer.transport.get_write_buffer_size()
+            if not ON_REFERENCE or (plain and unsent == 0):
                 lent[:] = b"?" * len(lent)
         else:
             self.writer.write(data)

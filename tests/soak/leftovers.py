@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hoopsnake._native import TLSProtocol
+
 # The allocator keeps what was freed, and a round's greatest need differs from another's: a soak of
 # 150 s grew by 0.8 MiB. A leak of 40 bytes for each of its 90,000 connections is more than this.
 RESIDENT_ALLOWANCE = 3 * 1024**2
@@ -104,7 +106,7 @@ def objects_left(transports: list[asyncio.BaseTransport]) -> list[str]:
 
 def is_protocol(candidate: Any) -> bool:
     """By its type alone: objects may lie about their class."""
-    return issubclass(type(candidate), asyncio.BaseProtocol)
+    return issubclass(type(candidate), (asyncio.BaseProtocol, TLSProtocol))
 
 
 def threads_left(before: set[threading.Thread]) -> list[str]:

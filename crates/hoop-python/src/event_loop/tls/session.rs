@@ -1,10 +1,11 @@
 //! One session of Python's `ssl`: an `SSLObject` between two memory buffers, its methods looked up once.
 
+use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyMemoryView, PySlice, PyType};
+use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyType};
 
 use crate::event_loop::calls;
 
@@ -229,6 +230,11 @@ impl<T> Step<T> {
 pub fn rest<'py>(data: &Bound<'py, PyAny>, from: usize) -> PyResult<Bound<'py, PyAny>> {
     let py = data.py();
     let all = py.get_type::<PyMemoryView>().call1((data,))?;
-    let from = PySlice::new(py, isize::try_from(from)?, isize::MAX, 1);
-    all.get_item(from)
+    // Not by a `PySlice` of pyo3 0.30, which leaks the numbers that it is made of.
+    // SAFETY: the GIL is held and `all` is alive; the result is a new reference, or null with an
+    // exception set.
+    unsafe {
+        let rest = ffi::PySequence_GetSlice(all.as_ptr(), isize::try_from(from)?, isize::MAX);
+        Bound::from_owned_ptr_or_err(py, rest)
+    }
 }
