@@ -114,13 +114,12 @@ impl Future for Outcome {
 }
 
 /// A coroutine that runs as a task of the loop.
-#[cfg_attr(not(test), expect(dead_code, reason = "what awaits the coroutines of callers builds on it"))]
 pub struct Running {
     outcome: Outcome,
     state: Arc<LoopState>,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "as above"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "what awaits the coroutines of callers builds on it"))]
 impl Running {
     /// Makes a task of `coroutine`, which begins in the loop's next turn.
     pub fn start(python_loop: &Bound<'_, LoopCore>, coroutine: &Bound<'_, PyAny>) -> PyResult<Self> {
