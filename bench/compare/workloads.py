@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.compare import answers, load, loop_workloads, loops
+from bench.compare.apps import bodies
 from bench.compare.contenders import HTTP_SERVERS, LIMIT, HttpCommand, echo_servers
 from bench.compare.echo_workloads import (
     ECHO_CONNECTIONS,
@@ -18,8 +19,10 @@ from bench.compare.measurement import Setting, Workload, measured_server
 from bench.compare.process import free_port
 
 HTTP_CONNECTIONS = 64
+WAITING_CONNECTIONS = 512
 POST_BYTES = 10_000
 LOOP_SECONDS = 60
+ASGI_SERVERS = tuple((name, run) for name, run in HTTP_SERVERS.items() if name != LIMIT)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class HttpWorkload:
     path: str
     is_right: answers.BodyCheck
     post_bytes: int = 0
+    connections: int = HTTP_CONNECTIONS
     servers: Sequence[tuple[str, HttpCommand]] = tuple(HTTP_SERVERS.items())
 
     @property
@@ -52,7 +56,7 @@ class HttpWorkload:
         def put_load(seconds: int) -> load.Load:
             return load.wrk(
                 f"http://127.0.0.1:{port}{self.path}",
-                connections=HTTP_CONNECTIONS,
+                connections=self.connections,
                 seconds=seconds,
                 post_bytes=self.post_bytes,
                 cores=setting.cores.load,
@@ -122,7 +126,7 @@ WORKLOADS: tuple[Workload, ...] = (
         is_right=answers.json_equal_to(
             {"id": 7, "name": "item 7", "price": 9.5, "currency": "CHF", "tags": ["new", "typed"]}
         ),
-        servers=tuple((name, run) for name, run in HTTP_SERVERS.items() if name != LIMIT),
+        servers=ASGI_SERVERS,
     ),
     HttpWorkload(
         key="http-post",
@@ -131,6 +135,31 @@ WORKLOADS: tuple[Workload, ...] = (
         path="/echo",
         is_right=answers.exactly(b"p" * POST_BYTES),
         post_bytes=POST_BYTES,
+    ),
+    HttpWorkload(
+        key="http-body-1k",
+        title=f"GET of 1 KiB of JSON, raw ASGI, {HTTP_CONNECTIONS} connections",
+        application="bench.compare.apps.bodies:app",
+        path="/json",
+        is_right=answers.exactly(bodies.JSON),
+        servers=ASGI_SERVERS,
+    ),
+    HttpWorkload(
+        key="http-body-10k",
+        title=f"GET of {len(bodies.LARGE):,} bytes, raw ASGI, {HTTP_CONNECTIONS} connections",
+        application="bench.compare.apps.bodies:app",
+        path="/large",
+        is_right=answers.exactly(bodies.LARGE),
+        servers=ASGI_SERVERS,
+    ),
+    HttpWorkload(
+        key="http-wait",
+        title=f"GET that waits for 10 ms, raw ASGI, {WAITING_CONNECTIONS} connections",
+        application="bench.compare.apps.wait:app",
+        path="/",
+        is_right=answers.exactly(b"Hello, World!"),
+        connections=WAITING_CONNECTIONS,
+        servers=ASGI_SERVERS,
     ),
     HttpWorkload(
         key="http-stream",
