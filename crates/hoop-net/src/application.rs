@@ -4,12 +4,12 @@ use std::future::Future;
 use std::io;
 use std::rc::Rc;
 
+use hoop_http1::Refusal;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
 use crate::body::ResponseBody;
 use crate::listener::Address;
-use crate::request_check::Refusal;
 use crate::websocket::WebSocketHandshake;
 
 /// Where the engine's tasks run. They are not `Send`: one thread drives them all.

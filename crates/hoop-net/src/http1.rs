@@ -4,21 +4,30 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
-use http::Request;
+use hoop_http1::{Gate, MessageLimits};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::answer::answer;
+use crate::answer::{answer, refused};
+use crate::answered_body::AnsweredBody;
 use crate::application::Application;
+use crate::body::ResponseBody;
+use crate::gated_wire::GatedWire;
 use crate::listener::Address;
+use crate::passage::{Number, Passage};
 use crate::shutdown::{OpenConnection, Phase};
 use crate::websocket::WebSocketHandshake;
 use crate::wire::{PeerSends, Wire};
+
+/// How many requests of a connection may be on their way to the application.
+const PIPELINED: u32 = 32;
 
 /// Serves a connection until it ends.
 pub async fn serve_http1<A: Application>(
@@ -30,18 +39,33 @@ pub async fn serve_http1<A: Application>(
 ) {
     let remembered = Rc::new(application.connected(&peer, &local));
     let peer_sends = PeerSends::default();
-    let told = peer_sends.clone();
+    let passage = Arc::new(Passage::default());
+    let wire = Wire::new(stream, peer_sends.clone());
+    let gate = Gate::new(MessageLimits::default());
+    let gated = GatedWire::new(wire, gate, passage.clone(), PIPELINED);
     let service = service_fn(move |request: Request<Incoming>| {
         let asks_for_websocket = WebSocketHandshake::is_asked_for(&request);
-        // A WebSocket is one more thing whose peer may send until the end.
-        told.set(asks_for_websocket || !request.body().is_end_stream());
-        let (application, remembered) = (application.clone(), remembered.clone());
-        async move { Ok::<_, Infallible>(answer(&application, &remembered, request, asks_for_websocket).await) }
+        let number = passage.begin();
+        // A WebSocket is one more thing whose peer may send until the end, and so is a bad request.
+        peer_sends.set(asks_for_websocket || number.is_err() || !request.body().is_end_stream());
+        let (application, remembered, passage) = (application.clone(), remembered.clone(), passage.clone());
+        async move {
+            let response = match number {
+                Ok(number) => {
+                    let connects = request.method() == Method::CONNECT;
+                    let answering = answer(&application, &remembered, request, asks_for_websocket);
+                    let response =
+                        unless_refused(&*application, &remembered, &passage, number, answering).await;
+                    passage.decide(number, leaves_http(response.status(), connects));
+                    response
+                }
+                Err(refusal) => refused(&*application, &remembered, refusal),
+            };
+            Ok::<_, Infallible>(response.map(|body| AnsweredBody::new(body, passage)))
+        }
     });
     // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
-    let connection = http1::Builder::new()
-        .serve_connection(TokioIo::new(Wire::new(stream, peer_sends.clone())), service)
-        .with_upgrades();
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(gated), service).with_upgrades();
     let mut connection = pin!(connection);
     let mut draining = false;
     poll_fn(|cx| {
@@ -59,4 +83,25 @@ pub async fn serve_http1<A: Application>(
         }
     })
     .await;
+}
+
+/// Awaits the application's answer; a body that turns out to be refused is the answer instead.
+async fn unless_refused<A: Application>(
+    application: &A,
+    connection: &A::Connection,
+    passage: &Passage,
+    number: Number,
+    answering: impl Future<Output = Response<ResponseBody>>,
+) -> Response<ResponseBody> {
+    let mut answering = pin!(answering);
+    poll_fn(|cx| match passage.refused_body(number) {
+        Some(refusal) => Poll::Ready(refused(application, connection, refusal)),
+        None => answering.as_mut().poll(cx),
+    })
+    .await
+}
+
+/// Whether a connection becomes something else with this answer: a WebSocket, or a tunnel.
+fn leaves_http(status: StatusCode, connects: bool) -> bool {
+    status == StatusCode::SWITCHING_PROTOCOLS || connects && status.is_success()
 }

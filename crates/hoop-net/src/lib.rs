@@ -10,12 +10,15 @@
 
 mod accept;
 mod answer;
+mod answered_body;
 mod application;
 mod body;
 mod error;
+mod gated_wire;
 mod give_way;
 mod http1;
 mod listener;
+mod passage;
 mod peer_address;
 mod readiness;
 mod request_check;
@@ -28,11 +31,11 @@ pub use application::{Application, Executor};
 pub use body::{BodyAborted, BodySender, ResponseBody};
 pub use error::ListenError;
 pub use give_way::give_way;
+pub use hoop_http1::Refusal;
 pub use hyper::Error as BodyError;
 pub use hyper::body::Incoming;
 pub use listener::{Address, Connected, Listener};
 pub use peer_address::{Ipv4Text, PeerAddress, ipv4_text, ipv6_text};
 pub use readiness::{LevelPoller, Readiness};
-pub use request_check::{Refusal, check_request};
 pub use shutdown::{OpenConnection, Shutdown};
 pub use websocket::{Message, PendingWebSocket, WebSocket, WebSocketHandshake};
