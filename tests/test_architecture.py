@@ -23,10 +23,11 @@ ARROWS: dict[str, set[str]] = {
     "hoop-sched": set(),
     "hoop-asgi": set(),
     "hoop-http1": set(),
-    "hoop-net": {"hoop-http1"},
+    "hoop-limits": set(),
+    "hoop-net": {"hoop-http1", "hoop-limits"},
     "hoop-python": {"hoop-asgi", "hoop-net", "hoop-sched"},
 }
-PURE = ("hoop-asgi", "hoop-http1", "hoop-sched")
+PURE = ("hoop-asgi", "hoop-http1", "hoop-limits", "hoop-sched")
 # What a pure crate may use of others: nothing that knows of time, threads, sockets or Python.
 PURE_MAY_USE = {"memchr", "thiserror"}
 # How an impure crate would give itself away in its source.

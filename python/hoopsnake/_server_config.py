@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hoopsnake._errors import ServerError
 from hoopsnake._lifespan import LifespanMode
+from hoopsnake._server_limits import ServerLimits
 
 __all__ = ["LogLevel", "ServerConfig"]
 
@@ -40,6 +41,9 @@ class ServerConfig:
     """Whether each request is logged, to the logger `hoopsnake.access`."""
     graceful_timeout: float = 10.0
     """Seconds that requests get to finish when the server stops, before they are cancelled."""
+
+    limits: ServerLimits = field(default_factory=ServerLimits)
+    """How much time, size and work clients may ask for."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::application::{Application, Executor};
 use crate::give_way::give_way;
 use crate::http1::serve_http1;
+use crate::limiter::Limiter;
 use crate::listener::{Address, Connected, Listener};
 use crate::shutdown::Shutdown;
 
@@ -22,7 +23,9 @@ pub async fn serve<A: Application, E: Executor>(
     application: Rc<A>,
     executor: E,
     shutdown: Shutdown,
+    limiter: Rc<Limiter>,
 ) {
+    executor.spawn(limiter.clone().keep_time(application.clone(), shutdown.clone()));
     let mut accepted_at_once = 0;
     loop {
         accepted_at_once += 1;
@@ -35,20 +38,26 @@ pub async fn serve<A: Application, E: Executor>(
             () = shutdown.begun() => return,
             accepted = listener.accept() => accepted,
         };
+        if accepted.is_ok() {
+            // With too many open the new one waits, and so does the system's queue behind it.
+            limiter.room(&shutdown).await;
+        }
         let open = shutdown.opened();
+        let limiter = limiter.clone();
         let application = application.clone();
         match accepted {
             Ok(Connected::Tcp { stream, peer, local }) => {
                 let (peer, local) = (Address::Ip(peer), Address::Ip(local));
-                executor.spawn(serve_http1(stream, peer, local, application, open));
+                executor.spawn(serve_http1(stream, peer, local, application, open, limiter));
             }
             Ok(Connected::Unix { stream }) => {
                 let local = listener.address().unwrap_or(Address::Unix(None));
-                executor.spawn(serve_http1(stream, Address::Unix(None), local, application, open));
+                executor.spawn(serve_http1(stream, Address::Unix(None), local, application, open, limiter));
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
                 application.accept_failed(&error);
+                limiter.evict_idle();
                 drop(open);
                 tokio::time::sleep(REST_WHEN_EXHAUSTED).await;
             }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use hoop_http1::Refusal;
 use http::{Request, Response};
@@ -45,4 +46,11 @@ pub trait Application: 'static {
 
     /// Accepting connections fails for want of resources; it is tried again.
     fn accept_failed(&self, error: &io::Error);
+
+    /// So many requests were refused since this was told last: too many are at work, and too many wait.
+    fn overloaded(&self, requests: u64);
+
+    /// Called now and then while connections are open, with the time since the server began, which
+    /// stands still while the thread is held up.
+    fn tick(&self, now: Duration);
 }

@@ -42,6 +42,8 @@ pub struct GatedWire<S: AsyncWrite + Unpin> {
     stop: Stop,
     /// hyper has the stand-in for the head that was refused.
     stood_in: bool,
+    /// Bytes that came since the other end was told.
+    received: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
@@ -55,6 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
             cleared: 0,
             stop: Stop::Unfinished,
             stood_in: false,
+            received: 0,
         }
     }
 
@@ -119,57 +122,77 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GatedWire<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if let Some(leaves_http) = this.passage.take_decision() {
-            this.gate.decide(leaves_http);
-            this.inspect_held();
+impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
+    fn poll_read_gated(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(refusal) = self.passage.take_late(self.gate.position(), !self.held.is_empty()) {
+            self.stop = self.gate.refuse(refusal);
+            self.passage.stop(self.stop);
+        }
+        if let Some(leaves_http) = self.passage.take_decision() {
+            self.gate.decide(leaves_http);
+            self.inspect_held();
         }
         let before = buffer.filled().len();
         loop {
-            if this.cleared > 0 {
-                this.deliver(buffer);
+            if self.cleared > 0 {
+                self.deliver(buffer);
                 return Poll::Ready(Ok(()));
             }
-            let arrived = match this.stop {
-                Stop::RefusedHead(_) if this.stood_in => return Poll::Pending,
+            let arrived = match self.stop {
+                Stop::RefusedHead(_) if self.stood_in => return Poll::Pending,
                 Stop::RefusedHead(_) => {
-                    this.stood_in = true;
-                    let is_head = this.held.starts_with(b"HEAD ");
+                    self.stood_in = true;
+                    let is_head = self.held.starts_with(b"HEAD ");
                     buffer.put_slice(if is_head { STAND_IN_FOR_HEAD } else { STAND_IN });
-                    this.held = BytesMut::new();
+                    self.held = BytesMut::new();
                     return Poll::Ready(Ok(()));
                 }
                 Stop::RefusedBody(refusal) => {
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal)));
                 }
                 // With something held, the peer is not listened to: hyper itself does the same.
-                Stop::Answers if !this.held.is_empty() => {
-                    this.passage.wait(cx.waker());
-                    this.inspect_held();
-                    if this.cleared == 0 && this.stop == Stop::Answers {
+                Stop::Answers if !self.held.is_empty() => {
+                    self.passage.wait(cx.waker());
+                    self.inspect_held();
+                    if self.cleared == 0 && self.stop == Stop::Answers {
                         return Poll::Pending;
                     }
                     continue;
                 }
-                _ if this.held.is_empty() => ready!(this.poll_read_through(cx, buffer))?,
-                _ => ready!(this.poll_read_held(cx))?,
+                _ if self.held.is_empty() => ready!(self.poll_read_through(cx, buffer))?,
+                _ => ready!(self.poll_read_held(cx))?,
             };
+            self.received += arrived;
             if arrived == 0 || buffer.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
         }
     }
+
+    /// Tells the other end how writing goes.
+    fn note<T>(&self, written: Poll<T>) -> Poll<T> {
+        self.passage.written(self.wire.sent(), written.is_pending());
+        written
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GatedWire<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = self.poll_read_gated(cx, buffer);
+        let received = std::mem::take(&mut self.received);
+        self.passage.read(received, self.gate.position(), !self.held.is_empty(), read.is_pending());
+        read
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GatedWire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.wire).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.wire).poll_write(cx, bytes);
+        self.note(written)
     }
 
     fn poll_write_vectored(
@@ -177,7 +200,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GatedWire<S> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.wire).poll_write_vectored(cx, pieces)
+        let written = Pin::new(&mut self.wire).poll_write_vectored(cx, pieces);
+        self.note(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -185,7 +209,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GatedWire<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_flush(cx)
+        let flushed = Pin::new(&mut self.wire).poll_flush(cx);
+        self.note(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -20,14 +20,21 @@ use crate::answered_body::AnsweredBody;
 use crate::application::Application;
 use crate::body::ResponseBody;
 use crate::gated_wire::GatedWire;
+use crate::limiter::Limiter;
 use crate::listener::Address;
-use crate::passage::{Number, Passage};
+use crate::passage::{Ending, Number, Passage};
 use crate::shutdown::{OpenConnection, Phase};
 use crate::websocket::WebSocketHandshake;
 use crate::wire::{PeerSends, Wire};
 
-/// How many requests of a connection may be on their way to the application.
-const PIPELINED: u32 = 32;
+/// What hyper takes without being told.
+const FIELDS_OF_HYPER: usize = 100;
+const HEAD_OF_HYPER: usize = 400 * 1024;
+/// The most that it can be told to take, less some room.
+const MOST_FIELDS: usize = 32_000;
+const LARGEST_HEAD: usize = 16 * 1024 * 1024;
+const LONGEST_TARGET: usize = 65_000;
+const HEAD_ROOM: usize = 8 * 1024;
 
 /// Serves a connection until it ends.
 pub async fn serve_http1<A: Application>(
@@ -36,24 +43,30 @@ pub async fn serve_http1<A: Application>(
     local: Address,
     application: Rc<A>,
     open: OpenConnection,
+    limiter: Rc<Limiter>,
 ) {
+    let limits = limiter.limits();
+    let message = within_hyper(limits.message);
     let remembered = Rc::new(application.connected(&peer, &local));
     let peer_sends = PeerSends::default();
     let passage = Arc::new(Passage::default());
     let wire = Wire::new(stream, peer_sends.clone());
-    let gate = Gate::new(MessageLimits::default());
-    let gated = GatedWire::new(wire, gate, passage.clone(), PIPELINED);
+    let gate = Gate::new(message);
+    let gated = GatedWire::new(wire, gate, passage.clone(), limits.pipelined.unwrap_or(u32::MAX));
+    let watched = limiter.watch(passage.clone());
+    let (entrance, state) = (limiter.entrance.clone(), passage.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let asks_for_websocket = WebSocketHandshake::is_asked_for(&request);
         let number = passage.begin();
         // A WebSocket is one more thing whose peer may send until the end, and so is a bad request.
         peer_sends.set(asks_for_websocket || number.is_err() || !request.body().is_end_stream());
         let (application, remembered, passage) = (application.clone(), remembered.clone(), passage.clone());
+        let entrance = entrance.clone();
         async move {
             let response = match number {
                 Ok(number) => {
                     let connects = request.method() == Method::CONNECT;
-                    let answering = answer(&application, &remembered, request, asks_for_websocket);
+                    let answering = answer(&application, &remembered, request, asks_for_websocket, &entrance);
                     let response =
                         unless_refused(&*application, &remembered, &passage, number, answering).await;
                     passage.decide(number, leaves_http(response.status(), connects));
@@ -65,24 +78,53 @@ pub async fn serve_http1<A: Application>(
         }
     });
     // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(gated), service).with_upgrades();
+    let connection = builder(&message).serve_connection(TokioIo::new(gated), service).with_upgrades();
     let mut connection = pin!(connection);
     let mut draining = false;
     poll_fn(|cx| {
         open.remember(cx.waker());
-        let phase = open.phase();
+        watched.remember(cx.waker());
+        let (phase, ending) = (open.phase(), state.ending());
         // Before the connection is polled: else it would begin on the next pipelined request.
-        if phase != Phase::Serving && !draining {
+        if (phase != Phase::Serving || ending.is_some()) && !draining {
             draining = true;
             connection.as_mut().graceful_shutdown();
         }
         // Its errors are the peer's: it broke the protocol or left. Both end the connection.
         match connection.as_mut().poll(cx) {
-            Poll::Pending if phase != Phase::Closing => Poll::Pending,
+            Poll::Pending if phase != Phase::Closing && ending != Some(Ending::Drop) => {
+                if state.is_idle() && state.has_served() && watched.is_to_make_room() {
+                    state.ask_to_leave();
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
             _ => Poll::Ready(()),
         }
     })
     .await;
+}
+
+/// Limits that hyper can keep: what passes the gate must not be refused behind it.
+fn within_hyper(limits: MessageLimits) -> MessageLimits {
+    MessageLimits {
+        target: limits.target.min(LONGEST_TARGET),
+        head: limits.head.min(LARGEST_HEAD),
+        fields: limits.fields.min(MOST_FIELDS),
+        ..limits
+    }
+}
+
+/// hyper, set to take all that passes the gate.
+fn builder(limits: &MessageLimits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    if limits.fields > FIELDS_OF_HYPER {
+        builder.max_headers(limits.fields);
+    }
+    if limits.head > HEAD_OF_HYPER {
+        builder.max_buf_size(limits.head + HEAD_ROOM);
+    }
+    builder
 }
 
 /// Awaits the application's answer; a body that turns out to be refused is the answer instead.

@@ -5,6 +5,7 @@
 //! - [`Listener`]: where connections come from, TCP or Unix.
 //! - [`serve`]: the accept loop; each connection becomes a task of the embedder's executor.
 //! - [`Application`]: what the embedder answers requests and WebSockets with.
+//! - [`Limits`], [`Limiter`]: what clients may have, and what they are held to.
 //! - [`ResponseBody`], [`BodySender`]: whole or streamed bodies, with backpressure.
 //! - [`WebSocketHandshake`], [`WebSocket`]: the server's side of RFC 6455.
 
@@ -13,10 +14,13 @@ mod answer;
 mod answered_body;
 mod application;
 mod body;
+mod entrance;
 mod error;
 mod gated_wire;
 mod give_way;
 mod http1;
+mod limiter;
+mod limits;
 mod listener;
 mod passage;
 mod peer_address;
@@ -31,9 +35,12 @@ pub use application::{Application, Executor};
 pub use body::{BodyAborted, BodySender, ResponseBody};
 pub use error::ListenError;
 pub use give_way::give_way;
-pub use hoop_http1::Refusal;
+pub use hoop_http1::{MessageLimits, Refusal};
+pub use hoop_limits::PaceLimits;
 pub use hyper::Error as BodyError;
 pub use hyper::body::Incoming;
+pub use limiter::Limiter;
+pub use limits::Limits;
 pub use listener::{Address, Connected, Listener};
 pub use peer_address::{Ipv4Text, PeerAddress, ipv4_text, ipv6_text};
 pub use readiness::{LevelPoller, Readiness};

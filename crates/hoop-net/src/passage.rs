@@ -1,10 +1,11 @@
 //! What the two ends of an HTTP/1 connection tell each other: the gate under hyper, the service above.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 
-use hoop_http1::{Refusal, Stop};
+use hoop_http1::{Position, Refusal, Stop};
+use hoop_limits::{Overdue, Sight, Stage};
 
 /// One connection's requests, counted where they pass the gate and where they are answered.
 ///
@@ -27,11 +28,44 @@ pub struct Passage {
     /// The connection's task, while the gate waits for answers; and whether it does.
     waiting: Mutex<Option<Waker>>,
     waits: AtomicBool,
+    /// What the next byte belongs to: one of the constants below; and whether hyper waits for it.
+    stage: AtomicU8,
+    awaited: AtomicBool,
+    received: AtomicU64,
+    sent: AtomicU64,
+    /// The client does not take what is to be sent.
+    blocked: AtomicBool,
+    /// The client is late with what it sends: one of the constants below.
+    late: AtomicU8,
+    /// How the connection is to end, before its client ends it: one of the constants below.
+    ending: AtomicU8,
 }
 
 const OPEN: u8 = 0;
 const STAYS: u8 = 1;
 const LEAVES: u8 = 2;
+
+const BETWEEN: u8 = 0;
+const HEAD: u8 = 1;
+const BODY: u8 = 2;
+const LEFT: u8 = 3;
+
+const PUNCTUAL: u8 = 0;
+const LATE_HEAD: u8 = 1;
+const LATE_BODY: u8 = 2;
+
+const STAYS_OPEN: u8 = 0;
+const CLOSES: u8 = 1;
+const DROPS: u8 = 2;
+
+/// How a connection is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// In order, once what is at work is done.
+    Close,
+    /// At once: its client takes nothing more.
+    Drop,
+}
 
 /// Which request of its connection one is; the first is 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,5 +150,93 @@ impl Passage {
     pub fn answered(&self) {
         self.answered.store(self.answered.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.wake();
+    }
+
+    /// So much was read, and this is what comes next: something is held, and hyper waits for it.
+    pub fn read(&self, bytes: usize, position: Position, holds: bool, awaited: bool) {
+        self.received.store(self.received.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+        self.awaited.store(awaited, Ordering::Relaxed);
+        let stage = match position {
+            Position::Head if holds => HEAD,
+            Position::Head | Position::Undecided | Position::Refused => BETWEEN,
+            Position::Body => BODY,
+            Position::Other => LEFT,
+        };
+        self.stage.store(stage, Ordering::Relaxed);
+    }
+
+    /// The client has taken so much in all, and whether it takes no more.
+    pub fn written(&self, sent: u64, blocked: bool) {
+        self.sent.store(sent, Ordering::Relaxed);
+        self.blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    /// What the connection looks like.
+    pub fn sight(&self) -> Sight {
+        Sight {
+            requests: self.passed.load(Ordering::Relaxed),
+            unanswered: self.unanswered(),
+            stage: match self.stage.load(Ordering::Relaxed) {
+                BETWEEN => Stage::Between,
+                HEAD => Stage::Head,
+                BODY => Stage::Body,
+                _ => Stage::Left,
+            },
+            awaited: self.awaited.load(Ordering::Relaxed),
+            received: self.received.load(Ordering::Relaxed),
+            sent: self.sent.load(Ordering::Relaxed),
+            blocked: self.blocked.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Whether a request has come at all.
+    pub fn has_served(&self) -> bool {
+        self.passed.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether nothing is asked, answered or on its way.
+    pub fn is_idle(&self) -> bool {
+        self.unanswered() == 0
+            && self.stage.load(Ordering::Relaxed) == BETWEEN
+            && !self.blocked.load(Ordering::Relaxed)
+            && self.stopped.get().is_none()
+    }
+
+    /// Something takes too long.
+    pub fn tell(&self, overdue: Overdue) {
+        match overdue {
+            Overdue::Head => self.late.store(LATE_HEAD, Ordering::Relaxed),
+            Overdue::Body => self.late.store(LATE_BODY, Ordering::Relaxed),
+            Overdue::Idle => self.ask_to_leave(),
+            Overdue::Stall => self.ending.store(DROPS, Ordering::Relaxed),
+        }
+    }
+
+    /// The connection is to end in order.
+    pub fn ask_to_leave(&self) {
+        self.ending.store(CLOSES, Ordering::Relaxed);
+    }
+
+    /// How the connection is to end, if that was said.
+    pub fn ending(&self) -> Option<Ending> {
+        match self.ending.load(Ordering::Relaxed) {
+            STAYS_OPEN => None,
+            CLOSES => Some(Ending::Close),
+            _ => Some(Ending::Drop),
+        }
+    }
+
+    /// What the client was found late with since the last call, if it still is.
+    pub fn take_late(&self, position: Position, holds: bool) -> Option<Refusal> {
+        let late = self.late.load(Ordering::Relaxed);
+        if late == PUNCTUAL {
+            return None;
+        }
+        self.late.store(PUNCTUAL, Ordering::Relaxed);
+        match (late, position) {
+            (LATE_HEAD, Position::Head) if holds => Some(Refusal::HeadTimeout),
+            (LATE_BODY, Position::Body) => Some(Refusal::BodyTimeout),
+            _ => None,
+        }
     }
 }

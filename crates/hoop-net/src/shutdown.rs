@@ -25,6 +25,7 @@ struct Shared {
     tasks: RefCell<HashMap<u64, Waker>>,
     begun: Notify,
     none_open: Notify,
+    one_closed: Notify,
 }
 
 /// Ends a server: gracefully at first, then for good.
@@ -73,6 +74,11 @@ impl Shutdown {
         self.0.open.get()
     }
 
+    /// Waits until a connection closes.
+    pub(crate) async fn closed(&self) {
+        self.0.one_closed.notified().await;
+    }
+
     /// Waits until no connection is open.
     pub async fn drained(&self) {
         while self.0.open.get() > 0 {
@@ -108,6 +114,7 @@ impl Drop for OpenConnection {
         let task = shared.tasks.borrow_mut().remove(&self.number);
         drop(task);
         shared.open.set(shared.open.get() - 1);
+        shared.one_closed.notify_waiters();
         if shared.open.get() == 0 {
             shared.none_open.notify_waiters();
         }

@@ -52,6 +52,8 @@ pub struct Wire<S: AsyncWrite + Unpin> {
     /// Short output that was accepted and waits for `poll_flush`, but for the first `sent` bytes.
     pending: Vec<u8>,
     sent: usize,
+    /// Bytes that the system has taken, of all output.
+    taken: u64,
     peer_sends: PeerSends,
     /// What is pending may go out: the others had their turn.
     gave_way: bool,
@@ -60,7 +62,20 @@ pub struct Wire<S: AsyncWrite + Unpin> {
 
 impl<S: AsyncWrite + Unpin> Wire<S> {
     pub fn new(stream: S, peer_sends: PeerSends) -> Self {
-        Self { stream, pending: Vec::new(), sent: 0, peer_sends, gave_way: false, closing: Closing::Not }
+        Self {
+            stream,
+            pending: Vec::new(),
+            sent: 0,
+            taken: 0,
+            peer_sends,
+            gave_way: false,
+            closing: Closing::Not,
+        }
+    }
+
+    /// Bytes that the system has taken.
+    pub fn sent(&self) -> u64 {
+        self.taken
     }
 
     /// Sends what is pending, whoever else is ready.
@@ -68,7 +83,10 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
         while let Some(left) = self.pending.get(self.sent..).filter(|left| !left.is_empty()) {
             match std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, left))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent => self.sent += sent,
+                sent => {
+                    self.sent += sent;
+                    self.taken += sent as u64;
+                }
             }
         }
         self.pending.clear();
@@ -118,7 +136,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             std::task::ready!(this.poll_send(cx))?;
         }
         if length > JOIN_UP_TO {
-            return Pin::new(&mut this.stream).poll_write_vectored(cx, pieces);
+            let sent = std::task::ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, pieces))?;
+            this.taken += sent as u64;
+            return Poll::Ready(Ok(sent));
         }
         for piece in pieces {
             this.pending.extend_from_slice(piece);

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import math
 from typing import Any
+
+from hoopsnake._cli.limit_arguments import add_limit_arguments, seconds
 
 __all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "command_parser", "run_parser"]
 
@@ -131,7 +132,7 @@ def _add_serve_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--graceful-timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds,
         default=10.0,
         help="how long requests under way may take after a stop was asked for (default: 10)",
     )
@@ -147,22 +148,13 @@ def _add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         default=False,
         help="log a line for each request (default: off)",
     )
+    add_limit_arguments(parser)
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, 0 or more")
-    return seconds
 
 
 def _root_path(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import hoopsnake
 from hoopsnake._cli.arguments import DEFAULT_HOST, DEFAULT_PORT
 from hoopsnake._cli.complaint import complain
+from hoopsnake._cli.limit_arguments import chosen_limits
 from hoopsnake._cli.tracebacks import leave_with_own_frames
 from hoopsnake._import_string import ImportStringError, load_app
 
@@ -57,6 +58,7 @@ def _server_config(chosen: argparse.Namespace) -> hoopsnake.ServerConfig:
         graceful_timeout=chosen.graceful_timeout,
         root_path=chosen.root_path,
         lifespan=chosen.lifespan,
+        limits=chosen_limits(chosen),
     )
 
 

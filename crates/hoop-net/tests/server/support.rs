@@ -1,6 +1,6 @@
 //! A server on a port of its own, an application made of closures, and a bare client.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hoop_net::{
-    Address, Application, Executor, Incoming, Listener, Refusal, ResponseBody, Shutdown, WebSocketHandshake,
-    serve,
+    Address, Application, Executor, Incoming, Limiter, Limits, Listener, Refusal, ResponseBody, Shutdown,
+    WebSocketHandshake, serve,
 };
 use http::{Request, Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,6 +45,7 @@ pub struct App {
     websocket: Box<dyn Fn(WebSocketHandshake) -> Answering>,
     pub connections: RefCell<Vec<(Address, Address)>>,
     pub refusals: RefCell<Vec<Refusal>>,
+    pub overloads: Cell<u64>,
 }
 
 impl App {
@@ -58,6 +59,7 @@ impl App {
             websocket: Box::new(|_| Box::pin(async { status(StatusCode::NOT_IMPLEMENTED) })),
             connections: RefCell::default(),
             refusals: RefCell::default(),
+            overloads: Cell::default(),
         }
     }
 
@@ -105,6 +107,12 @@ impl Application for App {
         self.refusals.borrow_mut().push(refusal);
     }
 
+    fn overloaded(&self, requests: u64) {
+        self.overloads.set(self.overloads.get() + requests);
+    }
+
+    fn tick(&self, _now: Duration) {}
+
     fn accept_failed(&self, error: &io::Error) {
         panic!("accepting failed: {error}");
     }
@@ -124,10 +132,19 @@ impl Running {
     }
 
     pub fn with_shutdown(app: App, shutdown: Shutdown) -> Self {
+        Self::with(app, shutdown, Limits::default())
+    }
+
+    pub fn with_limits(app: App, limits: Limits) -> Self {
+        Self::with(app, Shutdown::default(), limits)
+    }
+
+    fn with(app: App, shutdown: Shutdown, limits: Limits) -> Self {
         let listener = Listener::tcp("127.0.0.1", 0, 128).expect("any port");
         let Address::Ip(address) = listener.address().expect("its address") else { panic!("not TCP") };
         let app = Rc::new(app);
-        let serving = spawn_local(serve(listener, app.clone(), LocalTasks, shutdown.clone()));
+        let limiter = Limiter::new(limits);
+        let serving = spawn_local(serve(listener, app.clone(), LocalTasks, shutdown.clone(), limiter));
         Self { app, address, shutdown, serving }
     }
 
@@ -155,7 +172,8 @@ impl Running {
 /// Runs a server on a listener of the test's own making.
 pub fn serve_on(listener: Listener, app: App) -> Rc<App> {
     let app = Rc::new(app);
-    spawn_local(serve(listener, app.clone(), LocalTasks, Shutdown::default()));
+    let limiter = Limiter::new(Limits::default());
+    spawn_local(serve(listener, app.clone(), LocalTasks, Shutdown::default(), limiter));
     app
 }
 

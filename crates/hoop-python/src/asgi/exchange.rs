@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hoop_asgi::{BodyStep, ResponseState};
@@ -20,7 +21,7 @@ use super::reply::{Answer, Replies, Reply, plain};
 use super::request_body::{Reading, RequestBody, poll_chunk};
 use super::request_line::RequestLine;
 use super::scope::Ends;
-use super::server_state::{Ending, ServerState};
+use super::server_state::{Ending, ServerState, is_cancellation};
 use crate::errors::client_disconnected;
 use crate::event_loop::promise::Waiters;
 use crate::gil_cell::GilCell;
@@ -34,6 +35,8 @@ struct Progress {
     head: Option<(StatusCode, HeaderMap)>,
     stream: Option<BodySender>,
     client_gone: bool,
+    /// The application took too long, and somebody else has answered.
+    overdue: bool,
 }
 
 /// A request being answered.
@@ -66,6 +69,7 @@ pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incom
                 head: None,
                 stream: None,
                 client_gone: false,
+                overdue: false,
             }),
             reply: Reply::default(),
             receivers: Waiters::default(),
@@ -283,18 +287,20 @@ impl Replies for Exchange {
 
 impl Ending for Exchange {
     fn ended(&self, py: Python<'_>, failure: Option<PyErr>) {
-        let (complete, committed, client_gone, stream) = {
+        let (complete, committed, client_gone, overdue, stream) = {
             let mut progress = self.progress.borrow_mut(py);
             let complete = progress.state.is_complete();
             let committed = progress.state.is_committed();
             progress.state.finish();
-            (complete, committed, progress.client_gone, progress.stream.take())
+            (complete, committed, progress.client_gone, progress.overdue, progress.stream.take())
         };
         let status = match &failure {
             Some(error) if self.server.has_cancelled(py, error) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         match failure {
+            // Asked for, and told already.
+            Some(error) if overdue && is_cancellation(py, &error) => {}
             Some(error) => self.server.application_failed(py, error, &self.line.name(), client_gone),
             None if !complete && !client_gone => {
                 self.server.tell(py, "application_stopped_short", (self.line.name(), committed));
@@ -312,6 +318,24 @@ impl Ending for Exchange {
         }
         self.receivers.wake(py);
         self.senders.wake(py);
+    }
+
+    fn owes_an_answer(&self, py: Python<'_>) -> bool {
+        let progress = self.progress.borrow(py);
+        // Whoever waits for the client's body cannot answer; the connection has a limit for that.
+        !progress.state.is_committed() && !matches!(progress.body, RequestBody::BeingRead(_))
+    }
+
+    fn overdue(&self, py: Python<'_>, limit: Duration) {
+        let client_gone = {
+            let mut progress = self.progress.borrow_mut(py);
+            progress.overdue = true;
+            std::mem::replace(&mut progress.client_gone, true)
+        };
+        self.server.tell(py, "overdue", (self.line.name(), limit.as_secs_f64()));
+        if !client_gone {
+            self.answer(py, plain(StatusCode::GATEWAY_TIMEOUT));
+        }
     }
 }
 

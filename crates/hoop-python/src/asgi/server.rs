@@ -5,15 +5,19 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hoop_net::{
-    Address, Application, Executor, Incoming, Listener, Refusal, ResponseBody, Shutdown, WebSocketHandshake,
+    Address, Application, Executor, Incoming, Limiter, Limits, Listener, Refusal, ResponseBody, Shutdown,
+    WebSocketHandshake,
 };
 use http::{Request, Response};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::deadlines::Deadlines;
+use super::limit_settings::LimitSettings;
 use super::scope::{Ends, OpenEnds, ScopeTemplates};
 use super::server_state::ServerState;
 use super::{exchange, session};
@@ -32,6 +36,7 @@ struct Settings {
     backlog: i32,
     root_path: String,
     access_log: bool,
+    limits: LimitSettings,
 }
 
 /// The listening half of `hoopsnake.serve`.
@@ -41,6 +46,7 @@ pub struct Server {
     listener: GilCell<Option<Listener>>,
     address: Address,
     shutdown: GilCell<Shutdown>,
+    limits: Limits,
 }
 
 #[pymethods]
@@ -66,12 +72,21 @@ impl Server {
         drop(entered);
         let address = listener.address().map_err(|error| os_error(&error))?;
         let scopes = ScopeTemplates::new(py, settings.root_path, lifespan_state)?;
-        let state = ServerState::new(python_loop, application, journal, settings.access_log, scopes)?;
+        let limits = Limits::from(settings.limits);
+        let state = ServerState::new(
+            python_loop,
+            application,
+            journal,
+            settings.access_log,
+            scopes,
+            Deadlines::new(limits.answer),
+        )?;
         Ok(Self {
             state: Arc::new(state),
             listener: GilCell::new(Some(listener)),
             address,
             shutdown: GilCell::default(),
+            limits,
         })
     }
 
@@ -92,7 +107,8 @@ impl Server {
         let shutdown = self.shutdown.borrow(py).clone();
         let bridge = Rc::new(Bridge { state: self.state.clone(), shutdown: shutdown.clone() });
         let executor = LoopTasks(self.state.python_loop(py).get().state.clone());
-        self.state.spawn(py, hoop_net::serve(listener, bridge, executor, shutdown));
+        let limiter = Limiter::new(self.limits.clone());
+        self.state.spawn(py, hoop_net::serve(listener, bridge, executor, shutdown, limiter));
         Ok(())
     }
 
@@ -188,6 +204,14 @@ impl Application for Bridge {
 
     fn refused(&self, ends: &OpenEnds, refusal: Refusal) {
         Python::attach(|py| self.state.tell(py, "refused", (&ends.0.client, refusal.to_string())));
+    }
+
+    fn overloaded(&self, requests: u64) {
+        Python::attach(|py| self.state.tell(py, "overloaded", (requests,)));
+    }
+
+    fn tick(&self, now: Duration) {
+        self.state.tick(now);
     }
 
     fn accept_failed(&self, error: &io::Error) {
