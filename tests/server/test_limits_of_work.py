@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
+from pathlib import Path
 
 import pytest
 from applications import body, hello, start
+from program import serving
 from served import Receive, Scope, Send, served
 from wire import request
 
@@ -103,6 +106,34 @@ async def test_a_health_check_gets_through_a_flood_of_idle_connections() -> None
                 wire = await stack.enter_async_context(await server.connect())
                 await wire.get("/")
             assert (await server.get("/health")).body == b"/health"
+
+
+FEW_DESCRIPTORS = """
+import resource
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"well"})
+"""
+
+
+async def test_a_health_check_gets_through_when_idle_connections_hold_all_descriptors(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path, FEW_DESCRIPTORS) as server:
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(100):
+                wire = await stack.enter_async_context(await server.connect())
+                await wire.get("/")
+            await server.wait_for("Cannot accept connections")
+            async with await server.connect() as wire:
+                await wire.get("/health")
+                assert (await wire.answer()).body == b"well"
+        server.signal(signal.SIGTERM)
+        assert await server.ended() == 0
 
 
 async def test_with_all_connections_busy_a_new_one_waits_for_the_first_to_become_idle() -> None:

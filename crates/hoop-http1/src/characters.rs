@@ -31,14 +31,19 @@ fn all_are(bytes: &[u8], class: u8) -> bool {
     bytes.iter().all(|byte| CLASSES[usize::from(*byte)] & class != 0)
 }
 
-/// A method, a header's name.
-pub fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && all_are(bytes, TOKEN)
+fn split(bytes: &[u8], class: u8) -> (&[u8], &[u8]) {
+    let length = bytes.iter().take_while(|byte| CLASSES[usize::from(**byte)] & class != 0).count();
+    bytes.split_at_checked(length).unwrap_or_default()
 }
 
-/// What a request target is made of, whatever its form.
-pub fn is_target(bytes: &[u8]) -> bool {
-    all_are(bytes, TARGET)
+/// A method or a header's name at the beginning, and what comes after it.
+pub fn split_token(bytes: &[u8]) -> (&[u8], &[u8]) {
+    split(bytes, TOKEN)
+}
+
+/// What a request target is made of, whatever its form, and what comes after it.
+pub fn split_target(bytes: &[u8]) -> (&[u8], &[u8]) {
+    split(bytes, TARGET)
 }
 
 /// A header's value. Most are plain, which shows eight bytes at a time.
@@ -78,17 +83,20 @@ mod tests {
 
     #[test]
     fn tokens_are_those_of_the_standard() {
-        assert!(is_token(b"Content-Length") && is_token(b"!#$%&'*+-.^_`|~09azAZ"));
-        for wrong in [&b""[..], b"a b", b"a:", b"a\0", b"a\t", b"a\x7f", b"caf\xc3\xa9", b"a(b", b"a,b"] {
-            assert!(!is_token(wrong), "{wrong:?}");
+        assert_eq!(split_token(b"Content-Length"), (&b"Content-Length"[..], &b""[..]));
+        assert_eq!(split_token(b"!#$%&'*+-.^_`|~09azAZ:"), (&b"!#$%&'*+-.^_`|~09azAZ"[..], &b":"[..]));
+        for end in *b" :\0\t\x7f\xc3(),/;<=>?@[\\]{}\"\r\n" {
+            assert_eq!(split_token(&[b'a', end, b'a']).0, b"a", "{end:#x}");
         }
     }
 
     #[test]
     fn targets_have_no_spaces_controls_or_fragments() {
-        assert!(is_target(b"/a?b=%20&c=\"[]{}|^`") && is_target(b"/caf\xc3\xa9"));
-        for wrong in [&b"/a b"[..], b"/a\t", b"/\0", b"/\r", b"/\x7f", b"/a#b"] {
-            assert!(!is_target(wrong), "{wrong:?}");
+        for target in [&b"/a?b=%20&c=\"[]{}|^`"[..], b"/caf\xc3\xa9"] {
+            assert_eq!(split_target(target), (target, &b""[..]));
+        }
+        for end in *b" \t\0\r\x7f#" {
+            assert_eq!(split_target(&[b'/', end, b'a']).0, b"/", "{end:#x}");
         }
     }
 }

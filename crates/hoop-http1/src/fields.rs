@@ -1,8 +1,6 @@
 //! A line of the head, or of the trailers: a name and a value (RFC 9112 section 5).
 
-use memchr::memchr;
-
-use crate::characters::{is_token, is_value};
+use crate::characters::{is_value, split_token};
 use crate::refusal::Refusal;
 
 /// A header as it was sent, its value without the white space around it.
@@ -20,10 +18,8 @@ impl<'a> Field<'a> {
         if let [b' ' | b'\t', ..] = line {
             return Err(Refusal::LeadingSpace);
         }
-        let colon = memchr(b':', line).ok_or(Refusal::FieldName)?;
-        let (name, value) = line.split_at_checked(colon).ok_or(Refusal::FieldName)?;
-        let value = value.get(1..).unwrap_or_default();
-        if !is_token(name) {
+        let (name, [b':', value @ ..]) = split_token(line) else { return Err(Refusal::FieldName) };
+        if name.is_empty() {
             return Err(Refusal::FieldName);
         }
         if !is_value(value) {

@@ -220,7 +220,7 @@ impl Gate {
                 match end {
                     2 => continue,
                     _ if begins => return Err(Refusal::RequestLine),
-                    _ => return Ok(self.head_complete(end)),
+                    _ => return self.head_complete(end),
                 }
             }
             if begins {
@@ -232,29 +232,22 @@ impl Gate {
                 return Err(Refusal::TooManyFields);
             }
             self.head.take(Field::read(line)?)?;
-            self.check_body_length()?;
         }
     }
 
-    /// A body that says beforehand that it is too large is refused before its request passes.
-    fn check_body_length(&self) -> Result<(), Refusal> {
-        match self.head.framing() {
-            Framing::Length(length) if length > self.limits.body => Err(Refusal::BodyTooLarge),
-            _ => Ok(()),
-        }
-    }
-
-    fn head_complete(&mut self, end: usize) -> Step {
+    fn head_complete(&mut self, end: usize) -> Result<Step, Refusal> {
         self.lines = Lines::default();
         let head = std::mem::take(&mut self.head);
         self.may_leave_http = head.may_leave_http();
         (self.body, self.extensions, self.trailers) = (0, 0, 0);
         match head.framing() {
             Framing::Length(0) => self.message_complete(),
+            // A body that says beforehand that it is too large is refused before its request passes.
+            Framing::Length(length) if length > self.limits.body => return Err(Refusal::BodyTooLarge),
             Framing::Length(length) => self.stage = Stage::Length(length),
             Framing::Chunked => self.stage = Stage::ChunkSize,
         }
-        Step::Head(end)
+        Ok(Step::Head(end))
     }
 
     fn message_complete(&mut self) {

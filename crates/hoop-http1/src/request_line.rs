@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use crate::characters::{is_target, is_token};
+use crate::characters::{split_target, split_token};
 use crate::limits::MessageLimits;
 use crate::refusal::Refusal;
 
@@ -22,6 +22,9 @@ pub struct RequestLine {
 
 /// Checks the length of a first line that begins at `begin` of the head, as far as it has come.
 pub fn check_length(line: &[u8], begin: usize, limits: &MessageLimits) -> Result<(), Refusal> {
+    if line.len() <= LONGEST_METHOD.min(limits.target) {
+        return Ok(());
+    }
     let method = match memchr(b' ', line.get(..=LONGEST_METHOD).unwrap_or(line)) {
         Some(length) => length,
         None if line.len() > LONGEST_METHOD => return Err(Refusal::RequestLine),
@@ -38,24 +41,22 @@ pub fn check_length(line: &[u8], begin: usize, limits: &MessageLimits) -> Result
 impl RequestLine {
     /// Reads a first line without its end.
     pub fn read(line: &[u8], limits: &MessageLimits) -> Result<Self, Refusal> {
-        let space = memchr(b' ', line).ok_or(Refusal::RequestLine)?;
-        let (method, rest) = line.split_at_checked(space).ok_or(Refusal::RequestLine)?;
-        let rest = rest.get(1..).ok_or(Refusal::RequestLine)?;
-        let space = memchr(b' ', rest).ok_or(Refusal::RequestLine)?;
-        let (target, version) = rest.split_at_checked(space).ok_or(Refusal::RequestLine)?;
-        if !is_token(method) || target.is_empty() {
+        let (method, [b' ', rest @ ..]) = split_token(line) else { return Err(Refusal::RequestLine) };
+        let (target, version) = split_target(rest);
+        if method.is_empty() || target.is_empty() {
             return Err(Refusal::RequestLine);
         }
         let is_old = match version {
             b" HTTP/1.1" => false,
             b" HTTP/1.0" => true,
             other if is_some_version(other) => return Err(Refusal::Version),
-            _ => return Err(Refusal::RequestLine),
+            [] | [b' ', ..] => return Err(Refusal::RequestLine),
+            _ => return Err(Refusal::Target),
         };
         if target.len() > limits.target {
             return Err(Refusal::TargetTooLong);
         }
-        if !is_target(target) || !has_a_form_of_its_method(target, method) {
+        if !has_a_form_of_its_method(target, method) {
             return Err(Refusal::Target);
         }
         Ok(Self { is_old, is_connect: method == b"CONNECT" })

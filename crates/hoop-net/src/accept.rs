@@ -14,6 +14,9 @@ use crate::shutdown::Shutdown;
 /// How long the accept loop rests when the system has no descriptor or memory left.
 const REST_WHEN_EXHAUSTED: Duration = Duration::from_millis(100);
 
+/// Idle connections that are closed then.
+const EVICTED_WHEN_EXHAUSTED: u32 = 8;
+
 /// Connections accepted before those that are open get their turn.
 const ACCEPTED_AT_ONCE: u32 = 64;
 
@@ -57,9 +60,13 @@ pub async fn serve<A: Application, E: Executor>(
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
                 application.accept_failed(&error);
-                limiter.evict_idle();
                 drop(open);
-                tokio::time::sleep(REST_WHEN_EXHAUSTED).await;
+                // Idle connections go first, so that whoever asks for something gets through.
+                (0..EVICTED_WHEN_EXHAUSTED).all(|_| limiter.evict_idle());
+                tokio::select! {
+                    () = shutdown.closed() => {}
+                    () = tokio::time::sleep(REST_WHEN_EXHAUSTED) => {}
+                }
             }
         }
     }

@@ -143,9 +143,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
                 Stop::RefusedHead(_) => {
                     self.stood_in = true;
                     let is_head = self.held.starts_with(b"HEAD ");
-                    buffer.put_slice(if is_head { STAND_IN_FOR_HEAD } else { STAND_IN });
-                    self.held = BytesMut::new();
-                    return Poll::Ready(Ok(()));
+                    self.held = BytesMut::from(if is_head { STAND_IN_FOR_HEAD } else { STAND_IN });
+                    self.cleared = self.held.len();
+                    continue;
                 }
                 Stop::RefusedBody(refusal) => {
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal)));

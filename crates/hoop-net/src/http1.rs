@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use hoop_http1::{Gate, MessageLimits};
+use hoop_http1::{Gate, MessageLimits, Refusal};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -66,9 +66,12 @@ pub async fn serve_http1<A: Application>(
             let response = match number {
                 Ok(number) => {
                     let connects = request.method() == Method::CONNECT;
-                    let answering = answer(&application, &remembered, request, asks_for_websocket, &entrance);
-                    let response =
-                        unless_refused(&*application, &remembered, &passage, number, answering).await;
+                    // Made where it stays: it has the request in it.
+                    let answering =
+                        pin!(answer(&application, &remembered, request, asks_for_websocket, &entrance));
+                    let response = unless_refused(answering, &passage, number)
+                        .await
+                        .unwrap_or_else(|refusal| refused(&*application, &remembered, refusal));
                     passage.decide(number, leaves_http(response.status(), connects));
                     response
                 }
@@ -127,18 +130,15 @@ fn builder(limits: &MessageLimits) -> http1::Builder {
     builder
 }
 
-/// Awaits the application's answer; a body that turns out to be refused is the answer instead.
-async fn unless_refused<A: Application>(
-    application: &A,
-    connection: &A::Connection,
+/// Awaits the application's answer; `Err` if the body turns out to be one that is refused.
+async fn unless_refused(
+    mut answering: Pin<&mut impl Future<Output = Response<ResponseBody>>>,
     passage: &Passage,
     number: Number,
-    answering: impl Future<Output = Response<ResponseBody>>,
-) -> Response<ResponseBody> {
-    let mut answering = pin!(answering);
+) -> Result<Response<ResponseBody>, Refusal> {
     poll_fn(|cx| match passage.refused_body(number) {
-        Some(refusal) => Poll::Ready(refused(application, connection, refusal)),
-        None => answering.as_mut().poll(cx),
+        Some(refusal) => Poll::Ready(Err(refusal)),
+        None => answering.as_mut().poll(cx).map(Ok),
     })
     .await
 }

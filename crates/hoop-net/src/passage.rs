@@ -154,7 +154,9 @@ impl Passage {
 
     /// So much was read, and this is what comes next: something is held, and hyper waits for it.
     pub fn read(&self, bytes: usize, position: Position, holds: bool, awaited: bool) {
-        self.received.store(self.received.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+        if bytes > 0 {
+            self.received.store(self.received.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+        }
         self.awaited.store(awaited, Ordering::Relaxed);
         let stage = match position {
             Position::Head if holds => HEAD,
