@@ -217,3 +217,181 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GatedWire<S> {
         Pin::new(&mut self.wire).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use hoop_http1::{MessageLimits, Refusal};
+    use hoop_limits::{Overdue, Stage};
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::wire::PeerSends;
+
+    const HEAD: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const UPLOAD: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    const HANDSHAKE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    struct Connection {
+        gated: GatedWire<DuplexStream>,
+        far: DuplexStream,
+        passage: Arc<Passage>,
+        wakes: Arc<Counter>,
+    }
+
+    impl Connection {
+        fn new(depth: u32) -> Self {
+            let (near, far) = duplex(64 * 1024);
+            let passage = Arc::new(Passage::default());
+            let wire = Wire::new(near, PeerSends::default());
+            let gate = Gate::new(MessageLimits::default());
+            let gated = GatedWire::new(wire, gate, passage.clone(), depth);
+            Self { gated, far, passage, wakes: Arc::default() }
+        }
+
+        async fn send(&mut self, text: &str) {
+            self.far.write_all(text.as_bytes()).await.expect("room");
+        }
+
+        /// What hyper would read now; None if nothing.
+        fn read_up_to(&mut self, most: usize) -> Option<io::Result<String>> {
+            let mut room = vec![0; most];
+            let mut buffer = ReadBuf::new(&mut room);
+            let waker = Waker::from(self.wakes.clone());
+            match Pin::new(&mut self.gated).poll_read(&mut Context::from_waker(&waker), &mut buffer) {
+                Poll::Ready(read) => {
+                    Some(read.map(|()| String::from_utf8(buffer.filled().to_vec()).expect("text")))
+                }
+                Poll::Pending => None,
+            }
+        }
+
+        fn read(&mut self) -> Option<String> {
+            self.read_up_to(1000).map(|read| read.expect("no error"))
+        }
+    }
+
+    #[tokio::test]
+    async fn heads_pass_whole_and_bodies_as_they_come() {
+        let mut connection = Connection::new(9);
+        for piece in ["GET / HT", "TP/1.1\r\nHost: a\r\n"] {
+            connection.send(piece).await;
+            assert_eq!(connection.read(), None);
+            assert_eq!(connection.passage.sight().stage, Stage::Head);
+        }
+        connection.send("\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab").await;
+        assert_eq!(connection.read(), Some(format!("{HEAD}{UPLOAD}ab")));
+        assert_eq!(connection.read(), None);
+        assert_eq!(connection.passage.sight().stage, Stage::Body);
+        assert!(connection.passage.sight().awaited);
+        connection.send("cde").await;
+        assert_eq!(connection.read().as_deref(), Some("cde"));
+        assert_eq!(connection.passage.sight().stage, Stage::Between);
+        assert_eq!(connection.passage.sight().received as usize, HEAD.len() + UPLOAD.len() + 5);
+    }
+
+    #[tokio::test]
+    async fn a_head_that_was_held_is_given_in_pieces_if_need_be() {
+        let mut connection = Connection::new(9);
+        connection.send(HEAD.split_at(5).0).await;
+        assert_eq!(connection.read(), None);
+        connection.send(HEAD.split_at(5).1).await;
+        let mut given = String::new();
+        while let Some(piece) = connection.read_up_to(4) {
+            given += &piece.expect("no error");
+        }
+        assert_eq!(given, HEAD);
+    }
+
+    #[tokio::test]
+    async fn no_more_requests_pass_than_may_be_unanswered() {
+        let mut connection = Connection::new(2);
+        connection.send(&HEAD.repeat(4)).await;
+        assert_eq!(connection.read(), Some(HEAD.repeat(2)));
+        assert_eq!(connection.read(), None);
+        connection.passage.answered();
+        assert_eq!(connection.wakes.0.load(Ordering::Relaxed), 1, "its task is woken");
+        assert_eq!(connection.read().as_deref(), Some(HEAD));
+        assert_eq!(connection.read(), None);
+        connection.passage.answered();
+        connection.passage.answered();
+        assert_eq!(connection.read().as_deref(), Some(HEAD));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_client_is_seen_while_its_request_is_at_work() {
+        let mut connection = Connection::new(1);
+        connection.send(HEAD).await;
+        assert_eq!(connection.read().as_deref(), Some(HEAD));
+        assert_eq!(connection.read(), None);
+        connection.far.shutdown().await.expect("an end");
+        assert_eq!(connection.read().as_deref(), Some(""));
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_handshake_waits_for_its_answer() {
+        for leaves in [true, false] {
+            let mut connection = Connection::new(9);
+            connection.send(&format!("{HANDSHAKE}{HEAD}")).await;
+            assert_eq!(connection.read().as_deref(), Some(HANDSHAKE));
+            let number = connection.passage.begin().expect("one that passed");
+            assert_eq!(connection.read(), None);
+            connection.passage.decide(number, leaves);
+            assert_eq!(connection.wakes.0.load(Ordering::Relaxed), 1);
+            assert_eq!(connection.read().as_deref(), Some(HEAD));
+            connection.send("\x01").await;
+            assert_eq!(connection.read().as_deref(), leaves.then_some("\x01"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stand_in_takes_the_turn_of_a_refused_head() {
+        for (method, stand_in) in [("GET", STAND_IN), ("HEAD", STAND_IN_FOR_HEAD)] {
+            let mut connection = Connection::new(9);
+            connection.send(&format!("{HEAD}{method} / HTTP/1.1\r\nA : b\r\n\r\n{HEAD}")).await;
+            assert_eq!(connection.read().as_deref(), Some(HEAD));
+            assert_eq!(connection.read().as_deref().map(str::as_bytes), Some(stand_in));
+            assert_eq!(connection.read(), None);
+            assert!(connection.passage.begin().is_ok());
+            assert_eq!(connection.passage.begin(), Err(Refusal::FieldName));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_body_is_an_error_that_concerns_the_last_request_alone() {
+        let mut connection = Connection::new(9);
+        let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        connection.send(&format!("{HEAD}{chunked}x\r\n")).await;
+        assert_eq!(connection.read(), Some(format!("{HEAD}{chunked}")));
+        assert!(connection.read_up_to(9).is_some_and(|read| read.is_err()));
+        let (first, last) = (connection.passage.begin(), connection.passage.begin());
+        assert_eq!(connection.passage.refused_body(first.expect("passed")), None);
+        assert_eq!(connection.passage.refused_body(last.expect("passed")), Some(Refusal::Chunk));
+    }
+
+    #[tokio::test]
+    async fn who_is_late_is_refused_and_who_was_in_time_after_all_is_not() {
+        let mut connection = Connection::new(9);
+        connection.send("GET / HT").await;
+        assert_eq!(connection.read(), None);
+        connection.passage.tell(Overdue::Head);
+        assert_eq!(connection.read().as_deref().map(str::as_bytes), Some(STAND_IN));
+        assert_eq!(connection.passage.begin(), Err(Refusal::HeadTimeout));
+
+        let mut connection = Connection::new(9);
+        connection.passage.tell(Overdue::Head);
+        connection.send(HEAD).await;
+        assert_eq!(connection.read().as_deref(), Some(HEAD), "the head had not begun any more");
+    }
+}
