@@ -34,7 +34,7 @@ class ServerLimits:
     response_timeout: float | None = 300.0
     """How long the application may take to begin a response, not counting the time in which it
     waits for the request's body; then the client gets a 504 and the task is cancelled."""
-    body_size: int | None = 100 * 1024 * 1024
+    body_size: int | None = 1024**3
     """The largest body of a request, by its Content-Length or chunk by chunk; then 413."""
     head_size: int | None = 64 * 1024
     """The largest head of a request, and the largest trailers; then 431. Without this limit it is

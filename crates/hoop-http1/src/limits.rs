@@ -15,6 +15,6 @@ pub struct MessageLimits {
 
 impl Default for MessageLimits {
     fn default() -> Self {
-        Self { target: 16 * 1024, head: 64 * 1024, fields: 100, body: 100 * 1024 * 1024 }
+        Self { target: 16 * 1024, head: 64 * 1024, fields: 100, body: 1024 * 1024 * 1024 }
     }
 }

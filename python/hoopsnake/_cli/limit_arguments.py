@@ -87,7 +87,7 @@ def chosen_limits(chosen: argparse.Namespace) -> ServerLimits:
 
 def _written(value: float, metavar: str) -> str:
     if metavar == "BYTES":
-        for unit, size in (("M", 1024**2), ("K", 1024)):
+        for unit, size in (("G", 1024**3), ("M", 1024**2), ("K", 1024)):
             if value >= size and value % size == 0:
                 return f"{value // size:g}{unit}"
     return f"{value:g}"
