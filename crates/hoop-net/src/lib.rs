@@ -8,18 +8,23 @@
 //! - [`ResponseBody`], [`BodySender`]: whole or streamed bodies, with backpressure.
 //! - [`WebSocketHandshake`], [`WebSocket`]: the server's side of RFC 6455.
 
+mod accept;
+mod answer;
+mod application;
 mod body;
 mod error;
 mod give_way;
+mod http1;
 mod listener;
 mod peer_address;
 mod readiness;
 mod request_check;
-mod server;
 mod shutdown;
 mod websocket;
 mod wire;
 
+pub use accept::serve;
+pub use application::{Application, Executor};
 pub use body::{BodyAborted, BodySender, ResponseBody};
 pub use error::ListenError;
 pub use give_way::give_way;
@@ -29,6 +34,5 @@ pub use listener::{Address, Connected, Listener};
 pub use peer_address::{Ipv4Text, PeerAddress, ipv4_text, ipv6_text};
 pub use readiness::{LevelPoller, Readiness};
 pub use request_check::{Refusal, check_request};
-pub use server::{Application, Executor, serve};
 pub use shutdown::{OpenConnection, Shutdown};
 pub use websocket::{Message, PendingWebSocket, WebSocket, WebSocketHandshake};

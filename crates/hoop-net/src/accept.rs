@@ -1,0 +1,65 @@
+//! The accept loop: each connection becomes a task of its own.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::application::{Application, Executor};
+use crate::give_way::give_way;
+use crate::http1::serve_http1;
+use crate::listener::{Address, Connected, Listener};
+use crate::shutdown::Shutdown;
+
+/// How long the accept loop rests when the system has no descriptor or memory left.
+const REST_WHEN_EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// Connections accepted before those that are open get their turn.
+const ACCEPTED_AT_ONCE: u32 = 64;
+
+/// Accepts connections until the shutdown begins.
+pub async fn serve<A: Application, E: Executor>(
+    listener: Listener,
+    application: Rc<A>,
+    executor: E,
+    shutdown: Shutdown,
+) {
+    let mut accepted_at_once = 0;
+    loop {
+        accepted_at_once += 1;
+        if accepted_at_once == ACCEPTED_AT_ONCE {
+            accepted_at_once = 0;
+            give_way().await;
+        }
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.begun() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let open = shutdown.opened();
+        let application = application.clone();
+        match accepted {
+            Ok(Connected::Tcp { stream, peer, local }) => {
+                let (peer, local) = (Address::Ip(peer), Address::Ip(local));
+                executor.spawn(serve_http1(stream, peer, local, application, open));
+            }
+            Ok(Connected::Unix { stream }) => {
+                let local = listener.address().unwrap_or(Address::Unix(None));
+                executor.spawn(serve_http1(stream, Address::Unix(None), local, application, open));
+            }
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                application.accept_failed(&error);
+                drop(open);
+                tokio::time::sleep(REST_WHEN_EXHAUSTED).await;
+            }
+        }
+    }
+}
+
+/// The peer gave up while it waited to be accepted; the next one may be well.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

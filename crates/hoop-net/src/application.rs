@@ -1,0 +1,48 @@
+//! What the engine asks of its embedder: where tasks run, and who answers requests.
+
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use crate::body::ResponseBody;
+use crate::listener::Address;
+use crate::request_check::Refusal;
+use crate::websocket::WebSocketHandshake;
+
+/// Where the engine's tasks run. They are not `Send`: one thread drives them all.
+pub trait Executor: Clone + 'static {
+    /// Runs a task to its end.
+    fn spawn(&self, task: impl Future<Output = ()> + 'static);
+}
+
+/// What answers requests.
+pub trait Application: 'static {
+    /// What the application remembers of a connection for all its requests.
+    type Connection: 'static;
+
+    /// Called once for every connection, with both its ends.
+    fn connected(&self, peer: &Address, local: &Address) -> Self::Connection;
+
+    /// Answers a request. Dropping the future means that the client has gone.
+    fn respond(
+        self: &Rc<Self>,
+        connection: &Rc<Self::Connection>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<ResponseBody>> + 'static;
+
+    /// Answers a WebSocket handshake: by accepting it, or with any other response.
+    fn websocket(
+        self: &Rc<Self>,
+        connection: &Rc<Self::Connection>,
+        handshake: WebSocketHandshake,
+    ) -> impl Future<Output = Response<ResponseBody>> + 'static;
+
+    /// A request was refused before the application could see it.
+    fn refused(&self, connection: &Self::Connection, refusal: Refusal);
+
+    /// Accepting connections fails for want of resources; it is tried again.
+    fn accept_failed(&self, error: &io::Error);
+}
