@@ -40,6 +40,21 @@ class ServerConfig:
     """Whether each request is logged, to the logger `hoopsnake.access`."""
     graceful_timeout: float = 10.0
     """Seconds that requests get to finish when the server stops, before they are cancelled."""
+    ssl_certfile: str | os.PathLike[str] | None = None
+    """A PEM file with the server's certificate and those that vouch for it; it turns TLS on.
+
+    Changed files are read again, for the connections that come after.
+    """
+    ssl_keyfile: str | os.PathLike[str] | None = None
+    """The PEM file of its private key, unencrypted; None if the key is in `ssl_certfile`."""
+    ssl_ca_certs: str | os.PathLike[str] | None = None
+    """A PEM file with the certificates of those who vouch for clients (mutual TLS)."""
+    ssl_cert_reqs: Literal["none", "optional", "required"] | None = None
+    """Whether a client has to show a certificate; None means "required" with `ssl_ca_certs`."""
+    http2: bool = True
+    """Whether HTTP/2 is spoken too: over TLS by ALPN, otherwise to clients that begin with it."""
+    handshake_timeout: float = 10.0
+    """Seconds that a new connection gets for its TLS handshake, or to send its first bytes."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -54,3 +69,20 @@ class ServerConfig:
             raise ServerError(f"log_level {self.log_level!r} is no level of Python's logging")
         if self.root_path and not self.root_path.startswith("/"):
             raise ServerError(f"root_path {self.root_path!r} does not begin with '/'")
+        self._check_tls()
+        if not self.handshake_timeout > 0:
+            raise ServerError(f"handshake_timeout {self.handshake_timeout} is not above 0 seconds")
+
+    def _check_tls(self) -> None:
+        if self.ssl_certfile is None:
+            for name in ("ssl_keyfile", "ssl_ca_certs", "ssl_cert_reqs"):
+                if getattr(self, name) is not None:
+                    raise ServerError(f"{name} needs ssl_certfile: without one there is no TLS")
+        if self.ssl_cert_reqs not in (None, "none", "optional", "required"):
+            raise ServerError(
+                f"ssl_cert_reqs {self.ssl_cert_reqs!r} is not 'none', 'optional' or 'required'"
+            )
+        if self.ssl_cert_reqs in ("optional", "required") and self.ssl_ca_certs is None:
+            raise ServerError(
+                f"ssl_cert_reqs {self.ssl_cert_reqs!r} needs ssl_ca_certs: who vouches for clients"
+            )

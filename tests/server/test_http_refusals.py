@@ -48,7 +48,7 @@ MALFORMED = {
     "space in the target": request("GET /a b HTTP/1.1"),
     "no target": request("GET HTTP/1.1"),
     "a relative target": request("GET relative HTTP/1.1"),
-    "not HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "not HTTP": b"\x00\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
 }
 
 BAD_CHUNKS = {

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::application::{Application, Executor};
+use crate::connection::{ConnectionFacts, ServeSettings, Serving, serve_connection};
 use crate::give_way::give_way;
-use crate::http1::serve_http1;
 use crate::listener::{Address, Connected, Listener};
 use crate::shutdown::Shutdown;
+use crate::transport::Socket;
 
 /// How long the accept loop rests when the system has no descriptor or memory left.
 const REST_WHEN_EXHAUSTED: Duration = Duration::from_millis(100);
@@ -22,7 +23,9 @@ pub async fn serve<A: Application, E: Executor>(
     application: Rc<A>,
     executor: E,
     shutdown: Shutdown,
+    settings: ServeSettings,
 ) {
+    let serving = Rc::new(Serving { application, executor, settings });
     let mut accepted_at_once = 0;
     loop {
         accepted_at_once += 1;
@@ -36,19 +39,24 @@ pub async fn serve<A: Application, E: Executor>(
             accepted = listener.accept() => accepted,
         };
         let open = shutdown.opened();
-        let application = application.clone();
-        match accepted {
+        let connected = match accepted {
             Ok(Connected::Tcp { stream, peer, local }) => {
-                let (peer, local) = (Address::Ip(peer), Address::Ip(local));
-                executor.spawn(serve_http1(stream, peer, local, application, open));
+                Ok((Socket::Tcp(stream), Address::Ip(peer), Address::Ip(local)))
             }
             Ok(Connected::Unix { stream }) => {
                 let local = listener.address().unwrap_or(Address::Unix(None));
-                executor.spawn(serve_http1(stream, Address::Unix(None), local, application, open));
+                Ok((Socket::Unix(stream), Address::Unix(None), local))
+            }
+            Err(error) => Err(error),
+        };
+        match connected {
+            Ok((socket, peer, local)) => {
+                let facts = ConnectionFacts { peer, local, tls: None };
+                serving.executor.spawn(serve_connection(socket, facts, serving.clone(), open));
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                application.accept_failed(&error);
+                serving.application.accept_failed(&error);
                 drop(open);
                 tokio::time::sleep(REST_WHEN_EXHAUSTED).await;
             }

@@ -2,34 +2,114 @@
 
 use std::rc::Rc;
 
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::{Body, Incoming};
 
 use crate::application::Application;
 use crate::body::ResponseBody;
-use crate::request_check::check_request;
+use crate::request_check::{Refusal, check_request, check_request_http2};
 use crate::websocket::WebSocketHandshake;
 
-/// Answers a request, or refuses it before the application sees it.
-pub async fn answer<A: Application>(
+/// Answers a request of HTTP/1, or refuses it before the application sees it.
+pub async fn answer_http1<A: Application>(
     application: &Rc<A>,
     connection: &Rc<A::Connection>,
     request: Request<Incoming>,
     asks_for_websocket: bool,
 ) -> Response<ResponseBody> {
     if let Err(refusal) = check_request(&request) {
-        application.refused(connection, refusal);
-        let mut response = Response::new(ResponseBody::from("Bad Request"));
-        *response.status_mut() = StatusCode::BAD_REQUEST;
+        let mut response = refuse(&**application, connection, refusal);
         // What follows on this connection cannot be trusted to begin where it seems to.
-        response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         return response;
     }
     if asks_for_websocket {
-        return match WebSocketHandshake::new(request) {
-            Ok(handshake) => application.websocket(connection, handshake).await,
-            Err(response) => response,
-        };
+        return websocket(application, connection, WebSocketHandshake::new(request)).await;
     }
     application.respond(connection, request).await
+}
+
+/// Answers a request of HTTP/2. What frames it was checked by hyper.
+pub async fn answer_http2<A: Application>(
+    application: &Rc<A>,
+    connection: &Rc<A::Connection>,
+    mut request: Request<Incoming>,
+) -> Response<ResponseBody> {
+    if let Err(refusal) = check_request_http2(&request) {
+        return refuse(&**application, connection, refusal);
+    }
+    like_http1(&mut request);
+    if request.method() == Method::CONNECT {
+        if !WebSocketHandshake::is_asked_for(&request) {
+            // A tunnel to somewhere else, which is a proxy's business.
+            return plain(StatusCode::NOT_IMPLEMENTED, "CONNECT is for WebSockets here");
+        }
+        return websocket(application, connection, WebSocketHandshake::new_http2(request)).await;
+    }
+    let answers_head = request.method() == Method::HEAD;
+    let mut response = application.respond(connection, request).await;
+    if answers_head || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        without_body(&mut response);
+    }
+    response
+}
+
+async fn websocket<A: Application>(
+    application: &Rc<A>,
+    connection: &Rc<A::Connection>,
+    handshake: Result<WebSocketHandshake, Response<ResponseBody>>,
+) -> Response<ResponseBody> {
+    match handshake {
+        Ok(handshake) => application.websocket(connection, handshake).await,
+        Err(response) => response,
+    }
+}
+
+fn refuse<A: Application>(
+    application: &A,
+    connection: &A::Connection,
+    refusal: Refusal,
+) -> Response<ResponseBody> {
+    application.refused(connection, refusal);
+    plain(StatusCode::BAD_REQUEST, "Bad Request")
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(text));
+    *response.status_mut() = status;
+    response
+}
+
+/// Gives a request of HTTP/2 the headers that it would have in HTTP/1.1.
+fn like_http1(request: &mut Request<Incoming>) {
+    if let Some(authority) = request.uri().authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        request.headers_mut().insert(HOST, host);
+    }
+    // RFC 9113 section 8.2.3: HTTP/2 may split them, and whoever reads them knows one line alone.
+    let mut cookies = request.headers().get_all(COOKIE).iter();
+    if let (Some(first), Some(second)) = (cookies.next(), cookies.next()) {
+        let joined = cookies
+            .fold([first.as_bytes(), second.as_bytes()].join(&b"; "[..]), |joined, cookie| {
+                [joined.as_slice(), cookie.as_bytes()].join(&b"; "[..])
+            });
+        if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+            request.headers_mut().insert(COOKIE, joined);
+        }
+    }
+}
+
+/// RFC 9110 section 6.4.1: these have a head only, which may tell how long a body would be. hyper
+/// sees to it in HTTP/1, and leaves it to the service in HTTP/2.
+fn without_body(response: &mut Response<ResponseBody>) {
+    let length = response.body().size_hint().exact().filter(|length| *length > 0);
+    if let Some(length) = length
+        && response.status() != StatusCode::NO_CONTENT
+        && !response.headers().contains_key(CONTENT_LENGTH)
+    {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    *response.body_mut() = ResponseBody::from("");
 }

@@ -11,24 +11,21 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::answer::answer;
+use crate::answer::answer_http1;
 use crate::application::Application;
-use crate::listener::Address;
 use crate::shutdown::{OpenConnection, Phase};
+use crate::transport::Transport;
 use crate::websocket::WebSocketHandshake;
 use crate::wire::{PeerSends, Wire};
 
 /// Serves a connection until it ends.
 pub async fn serve_http1<A: Application>(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: Address,
-    local: Address,
+    transport: Transport,
+    remembered: Rc<A::Connection>,
     application: Rc<A>,
     open: OpenConnection,
 ) {
-    let remembered = Rc::new(application.connected(&peer, &local));
     let peer_sends = PeerSends::default();
     let told = peer_sends.clone();
     let service = service_fn(move |request: Request<Incoming>| {
@@ -36,11 +33,13 @@ pub async fn serve_http1<A: Application>(
         // A WebSocket is one more thing whose peer may send until the end.
         told.set(asks_for_websocket || !request.body().is_end_stream());
         let (application, remembered) = (application.clone(), remembered.clone());
-        async move { Ok::<_, Infallible>(answer(&application, &remembered, request, asks_for_websocket).await) }
+        async move {
+            Ok::<_, Infallible>(answer_http1(&application, &remembered, request, asks_for_websocket).await)
+        }
     });
     // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
     let connection = http1::Builder::new()
-        .serve_connection(TokioIo::new(Wire::new(stream, peer_sends.clone())), service)
+        .serve_connection(TokioIo::new(Wire::new(transport, peer_sends.clone())), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     let mut draining = false;

@@ -4,6 +4,7 @@
 //! - [`PeerAddress`], [`ipv4_text`], [`ipv6_text`]: addresses as the kernel writes them.
 //! - [`Listener`]: where connections come from, TCP or Unix.
 //! - [`serve`]: the accept loop; each connection becomes a task of the embedder's executor.
+//! - [`TlsIdentity`]: certificate and key, read again when they change.
 //! - [`Application`]: what the embedder answers requests and WebSockets with.
 //! - [`ResponseBody`], [`BodySender`]: whole or streamed bodies, with backpressure.
 //! - [`WebSocketHandshake`], [`WebSocket`]: the server's side of RFC 6455.
@@ -12,20 +13,26 @@ mod accept;
 mod answer;
 mod application;
 mod body;
+mod connection;
 mod error;
 mod give_way;
 mod http1;
+mod http2;
 mod listener;
 mod peer_address;
 mod readiness;
 mod request_check;
+mod reset_budget;
 mod shutdown;
+mod tls;
+mod transport;
 mod websocket;
 mod wire;
 
 pub use accept::serve;
 pub use application::{Application, Executor};
 pub use body::{BodyAborted, BodySender, ResponseBody};
+pub use connection::{ConnectionFacts, HandshakeFailure, ServeSettings};
 pub use error::ListenError;
 pub use give_way::give_way;
 pub use hyper::Error as BodyError;
@@ -35,4 +42,5 @@ pub use peer_address::{Ipv4Text, PeerAddress, ipv4_text, ipv6_text};
 pub use readiness::{LevelPoller, Readiness};
 pub use request_check::{Refusal, check_request};
 pub use shutdown::{OpenConnection, Shutdown};
+pub use tls::{ClientCertificates, Renewal, TlsError, TlsFacts, TlsFiles, TlsIdentity};
 pub use websocket::{Message, PendingWebSocket, WebSocket, WebSocketHandshake};

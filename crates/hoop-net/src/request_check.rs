@@ -33,6 +33,26 @@ pub fn check_request<B>(request: &Request<B>) -> Result<(), Refusal> {
     check_host(request.headers(), request.version())
 }
 
+/// Checks the head of an HTTP/2 request, whose framing hyper has checked.
+pub fn check_request_http2<B>(request: &Request<B>) -> Result<(), Refusal> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(Refusal::HostCount);
+    }
+    // RFC 9113 section 8.3.1: one of the two, and the same where there are both.
+    match (request.uri().authority(), host) {
+        (None, None) => Err(Refusal::HostCount),
+        (Some(authority), Some(host))
+            if !authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes()) =>
+        {
+            Err(Refusal::MalformedHost)
+        }
+        (Some(authority), _) => well_formed(authority.as_str().as_bytes()),
+        (None, Some(host)) => well_formed(host.as_bytes()),
+    }
+}
+
 fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
     let mut hosts = headers.get_all(HOST).iter();
     let Some(host) = hosts.next() else {
@@ -41,8 +61,12 @@ fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
     if hosts.next().is_some() {
         return Err(Refusal::HostCount);
     }
+    well_formed(host.as_bytes())
+}
+
+fn well_formed(host: &[u8]) -> Result<(), Refusal> {
     // RFC 3986 section 3.2.2: reg-name, IPv4 or [IPv6], then an optional port; no user, no path.
-    let fits = host.as_bytes().iter().all(|byte| {
+    let fits = host.iter().all(|byte| {
         byte.is_ascii_alphanumeric()
             || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
             || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
@@ -82,6 +106,22 @@ mod tests {
             let answer = checked(|request| request.header("host", malformed));
             assert_eq!(answer, Err(Refusal::MalformedHost), "{malformed:?}");
         }
+    }
+
+    #[test]
+    fn http2_has_its_host_in_either_place_and_no_two_of_them() {
+        let checked = |uri: &str, hosts: &[&str]| {
+            let request = Request::builder().uri(uri).version(Version::HTTP_2);
+            let request = hosts.iter().fold(request, |request, host| request.header("host", *host));
+            check_request_http2(&request.body(()).expect("a request"))
+        };
+        assert_eq!(checked("https://example.org:1/", &[]), Ok(()));
+        assert_eq!(checked("https://example.org:1/", &["Example.org:1"]), Ok(()));
+        assert_eq!(checked("/", &["example.org"]), Ok(()));
+        assert_eq!(checked("/", &[]), Err(Refusal::HostCount));
+        assert_eq!(checked("https://a/", &["a", "a"]), Err(Refusal::HostCount));
+        assert_eq!(checked("https://a/", &["b"]), Err(Refusal::MalformedHost));
+        assert_eq!(checked("https://user@a/", &[]), Err(Refusal::MalformedHost));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBS
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use hyper::ext::Protocol;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWrite;
@@ -55,12 +56,18 @@ pub struct WebSocketHandshake {
     /// The request's head.
     pub parts: Parts,
     upgrade: OnUpgrade,
-    accept_key: HeaderValue,
+    /// Over HTTP/2 there is none.
+    accept_key: Option<HeaderValue>,
 }
 
 impl WebSocketHandshake {
     /// Whether a request asks for a WebSocket at all.
     pub fn is_asked_for(request: &Request<Incoming>) -> bool {
+        if request.version() == Version::HTTP_2 {
+            let protocol = request.extensions().get::<Protocol>();
+            return request.method() == Method::CONNECT
+                && protocol.is_some_and(|protocol| protocol.as_str() == "websocket");
+        }
         request.headers().get(UPGRADE).is_some_and(|value| has_token(value, "websocket"))
             && request.headers().get_all(CONNECTION).iter().any(|value| has_token(value, "upgrade"))
     }
@@ -68,20 +75,10 @@ impl WebSocketHandshake {
     /// Checks the rest of the handshake (RFC 6455 section 4.2.1); the error is the response to give.
     #[expect(clippy::result_large_err, reason = "the error is an answer and is moved once")]
     pub fn new(mut request: Request<Incoming>) -> Result<Self, Response<ResponseBody>> {
-        let refuse = |text| {
-            let mut response = Response::new(ResponseBody::from(text));
-            *response.status_mut() = StatusCode::BAD_REQUEST;
-            response
-        };
         if request.method() != Method::GET || request.version() != Version::HTTP_11 {
             return Err(refuse("a WebSocket handshake is a GET over HTTP/1.1"));
         }
-        if request.headers().get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-            let mut response = refuse("only WebSocket version 13 is known here");
-            *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
-            response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            return Err(response);
-        }
+        check_version(&request)?;
         let key = request.headers().get(SEC_WEBSOCKET_KEY).filter(|key| is_websocket_key(key.as_bytes()));
         let Some(key) = key else {
             return Err(refuse("Sec-WebSocket-Key is missing or is not 16 bytes in base64"));
@@ -90,20 +87,47 @@ impl WebSocketHandshake {
             return Err(refuse("Sec-WebSocket-Key is malformed"));
         };
         let upgrade = hyper::upgrade::on(&mut request);
-        Ok(Self { parts: request.into_parts().0, upgrade, accept_key })
+        Ok(Self { parts: request.into_parts().0, upgrade, accept_key: Some(accept_key) })
+    }
+
+    /// Checks the rest of a handshake over HTTP/2 (RFC 8441 section 5); the error is the response to give.
+    #[expect(clippy::result_large_err, reason = "the error is an answer and is moved once")]
+    pub fn new_http2(mut request: Request<Incoming>) -> Result<Self, Response<ResponseBody>> {
+        check_version(&request)?;
+        let upgrade = hyper::upgrade::on(&mut request);
+        Ok(Self { parts: request.into_parts().0, upgrade, accept_key: None })
     }
 
     /// Accepts: the response to give, and the WebSocket that opens once it has been sent.
     pub fn accept(self, headers: HeaderMap) -> (Response<ResponseBody>, PendingWebSocket) {
         let mut response = Response::new(ResponseBody::Whole(Bytes::new()));
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         *response.headers_mut() = headers;
-        let headers = response.headers_mut();
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept_key);
+        if let Some(accept_key) = self.accept_key {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            let headers = response.headers_mut();
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(SEC_WEBSOCKET_ACCEPT, accept_key);
+        }
         (response, PendingWebSocket(self.upgrade))
     }
+}
+
+fn refuse(text: &'static str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(text));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
+}
+
+#[expect(clippy::result_large_err, reason = "the error is an answer and is moved once")]
+fn check_version(request: &Request<Incoming>) -> Result<(), Response<ResponseBody>> {
+    if request.headers().get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13") {
+        return Ok(());
+    }
+    let mut response = refuse("only WebSocket version 13 is known here");
+    *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
+    response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    Err(response)
 }
 
 /// RFC 6455 section 4.1: 16 bytes in base64, which makes 22 letters and two signs of filling.

@@ -57,6 +57,12 @@ def _server_config(chosen: argparse.Namespace) -> hoopsnake.ServerConfig:
         graceful_timeout=chosen.graceful_timeout,
         root_path=chosen.root_path,
         lifespan=chosen.lifespan,
+        ssl_certfile=chosen.ssl_certfile,
+        ssl_keyfile=chosen.ssl_keyfile,
+        ssl_ca_certs=chosen.ssl_ca_certs,
+        ssl_cert_reqs=chosen.ssl_cert_reqs,
+        http2=chosen.http2,
+        handshake_timeout=chosen.handshake_timeout,
     )
 
 

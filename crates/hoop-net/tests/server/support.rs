@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hoop_net::{
-    Address, Application, Executor, Incoming, Listener, Refusal, ResponseBody, Shutdown, WebSocketHandshake,
-    serve,
+    Address, Application, ConnectionFacts, Executor, HandshakeFailure, Incoming, Listener, Refusal, Renewal,
+    ResponseBody, ServeSettings, Shutdown, WebSocketHandshake, serve,
 };
 use http::{Request, Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -81,8 +81,8 @@ impl App {
 impl Application for App {
     type Connection = ();
 
-    fn connected(&self, peer: &Address, local: &Address) {
-        self.connections.borrow_mut().push((peer.clone(), local.clone()));
+    fn connected(&self, facts: &ConnectionFacts) {
+        self.connections.borrow_mut().push((facts.peer.clone(), facts.local.clone()));
     }
 
     fn respond(
@@ -103,6 +103,14 @@ impl Application for App {
 
     fn refused(&self, _connection: &(), refusal: Refusal) {
         self.refusals.borrow_mut().push(refusal);
+    }
+
+    fn handshake_failed(&self, peer: &Address, failure: &HandshakeFailure) {
+        panic!("a connection of {peer} ended before it began: {failure}");
+    }
+
+    fn certificates_renewed(&self, renewal: &Renewal) {
+        panic!("there are no certificates here: {renewal:?}");
     }
 
     fn accept_failed(&self, error: &io::Error) {
@@ -127,7 +135,8 @@ impl Running {
         let listener = Listener::tcp("127.0.0.1", 0, 128).expect("any port");
         let Address::Ip(address) = listener.address().expect("its address") else { panic!("not TCP") };
         let app = Rc::new(app);
-        let serving = spawn_local(serve(listener, app.clone(), LocalTasks, shutdown.clone()));
+        let serving =
+            spawn_local(serve(listener, app.clone(), LocalTasks, shutdown.clone(), ServeSettings::default()));
         Self { app, address, shutdown, serving }
     }
 
@@ -155,7 +164,7 @@ impl Running {
 /// Runs a server on a listener of the test's own making.
 pub fn serve_on(listener: Listener, app: App) -> Rc<App> {
     let app = Rc::new(app);
-    spawn_local(serve(listener, app.clone(), LocalTasks, Shutdown::default()));
+    spawn_local(serve(listener, app.clone(), LocalTasks, Shutdown::default(), ServeSettings::default()));
     app
 }
 

@@ -5,9 +5,12 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hoop_net::{
-    Address, Application, Executor, Incoming, Listener, Refusal, ResponseBody, Shutdown, WebSocketHandshake,
+    Address, Application, ClientCertificates, ConnectionFacts, Executor, HandshakeFailure, Incoming,
+    Listener, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, TlsError, TlsFiles, TlsIdentity,
+    WebSocketHandshake,
 };
 use http::{Request, Response};
 use pyo3::exceptions::PyRuntimeError;
@@ -17,7 +20,7 @@ use pyo3::types::PyDict;
 use super::scope::{Ends, OpenEnds, ScopeTemplates};
 use super::server_state::ServerState;
 use super::{exchange, session};
-use crate::errors::{listen_error, os_error};
+use crate::errors::{listen_error, os_error, tls_error};
 use crate::event_loop::LoopCore;
 use crate::event_loop::awaitable::{Outcome, awaitable};
 use crate::event_loop::state::LoopState;
@@ -32,6 +35,34 @@ struct Settings {
     backlog: i32,
     root_path: String,
     access_log: bool,
+    ssl_certfile: Option<PathBuf>,
+    ssl_keyfile: Option<PathBuf>,
+    ssl_ca_certs: Option<PathBuf>,
+    ssl_cert_reqs: Option<String>,
+    http2: bool,
+    handshake_timeout: f64,
+}
+
+impl Settings {
+    fn serve_settings(&self) -> Result<ServeSettings, TlsError> {
+        let files = self.ssl_certfile.as_ref().map(|certificate| TlsFiles {
+            certificate: certificate.clone(),
+            key: self.ssl_keyfile.as_ref().unwrap_or(certificate).clone(),
+            authorities: self.ssl_ca_certs.clone(),
+            // Whoever says who vouches for clients wants them vouched for.
+            clients: match (self.ssl_cert_reqs.as_deref(), &self.ssl_ca_certs) {
+                (Some("none"), _) | (None, None) => ClientCertificates::None,
+                (Some("optional"), _) => ClientCertificates::Optional,
+                _ => ClientCertificates::Required,
+            },
+            http2: self.http2,
+        });
+        Ok(ServeSettings {
+            tls: files.map(TlsIdentity::load).transpose()?.map(Rc::new),
+            http2: self.http2,
+            handshake_timeout: Duration::try_from_secs_f64(self.handshake_timeout).unwrap_or(Duration::MAX),
+        })
+    }
 }
 
 /// The listening half of `hoopsnake.serve`.
@@ -40,6 +71,7 @@ pub struct Server {
     state: Arc<ServerState>,
     listener: GilCell<Option<Listener>>,
     address: Address,
+    settings: GilCell<Option<ServeSettings>>,
     shutdown: GilCell<Shutdown>,
 }
 
@@ -56,6 +88,8 @@ impl Server {
     ) -> PyResult<Self> {
         let py = python_loop.py();
         let settings: Settings = config.extract()?;
+        // First of all: a server that listens and then finds no certificate has turned clients away.
+        let serve_settings = settings.serve_settings().map_err(|error| tls_error(py, &error))?;
         let runtime = python_loop.get().state.runtime(py)?;
         let entered = runtime.enter();
         let listener = match &settings.uds {
@@ -71,14 +105,16 @@ impl Server {
             state: Arc::new(state),
             listener: GilCell::new(Some(listener)),
             address,
+            settings: GilCell::new(Some(serve_settings)),
             shutdown: GilCell::default(),
         })
     }
 
-    /// Where clients find it: an http URL, or `unix:` and a path.
+    /// Where clients find it: an http or https URL, or `unix:` and a path.
     #[getter]
-    fn address(&self) -> String {
+    fn address(&self, py: Python<'_>) -> String {
         match &self.address {
+            Address::Ip(address) if self.identity(py).is_some() => format!("https://{address}"),
             Address::Ip(address) => format!("http://{address}"),
             unix @ Address::Unix(_) => unix.to_string(),
         }
@@ -92,8 +128,16 @@ impl Server {
         let shutdown = self.shutdown.borrow(py).clone();
         let bridge = Rc::new(Bridge { state: self.state.clone(), shutdown: shutdown.clone() });
         let executor = LoopTasks(self.state.python_loop(py).get().state.clone());
-        self.state.spawn(py, hoop_net::serve(listener, bridge, executor, shutdown));
+        let Some(settings) = self.settings.borrow(py).clone() else { return Ok(()) };
+        self.state.spawn(py, hoop_net::serve(listener, bridge, executor, shutdown, settings));
         Ok(())
+    }
+
+    /// Reads certificate, key and authorities again; open connections keep theirs.
+    fn renew_certificates(&self, py: Python<'_>) {
+        if let Some(identity) = self.identity(py) {
+            self.state.tell_renewal(py, &identity.renew());
+        }
     }
 
     /// Stops accepting; idle connections close, requests go on, WebSockets are told to leave.
@@ -141,6 +185,13 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Who the server is, if it speaks TLS.
+    fn identity(&self, py: Python<'_>) -> Option<Rc<TlsIdentity>> {
+        self.settings.borrow(py).as_ref().and_then(|settings| settings.tls.clone())
+    }
+}
+
 /// Runs the engine's tasks on the loop.
 #[derive(Clone)]
 struct LoopTasks(Arc<LoopState>);
@@ -160,9 +211,9 @@ struct Bridge {
 impl Application for Bridge {
     type Connection = OpenEnds;
 
-    fn connected(&self, peer: &Address, local: &Address) -> OpenEnds {
+    fn connected(&self, facts: &ConnectionFacts) -> OpenEnds {
         Python::attach(|py| {
-            let ends = Ends::new(py, peer, local).unwrap_or_else(|error| {
+            let ends = Ends::new(py, facts).unwrap_or_else(|error| {
                 error.write_unraisable(py, None);
                 Ends::unknown(py)
             });
@@ -188,6 +239,18 @@ impl Application for Bridge {
 
     fn refused(&self, ends: &OpenEnds, refusal: Refusal) {
         Python::attach(|py| self.state.tell(py, "refused", (&ends.0.client, refusal.to_string())));
+    }
+
+    fn handshake_failed(&self, peer: &Address, failure: &HandshakeFailure) {
+        let client = match peer {
+            Address::Ip(address) => Some((address.ip().to_string(), address.port())),
+            Address::Unix(_) => None,
+        };
+        Python::attach(|py| self.state.tell(py, "handshake_failed", (client, failure.to_string())));
+    }
+
+    fn certificates_renewed(&self, renewal: &Renewal) {
+        Python::attach(|py| self.state.tell_renewal(py, renewal));
     }
 
     fn accept_failed(&self, error: &io::Error) {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Weak};
 
+use hoop_net::Renewal;
 use hoop_sched::SweptList;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -167,15 +168,25 @@ impl ServerState {
         self.sessions.borrow(py).iter().filter_map(Weak::upgrade).collect()
     }
 
+    /// Tells the journal what came of reading the TLS files again.
+    pub fn tell_renewal(&self, py: Python<'_>, renewal: &Renewal) {
+        match renewal {
+            Renewal::Unchanged => {}
+            Renewal::Renewed => self.tell(py, "certificates_renewed", ()),
+            Renewal::Kept(error) => self.tell(py, "certificates_kept", (error.to_string(),)),
+        }
+    }
+
     /// Tells the journal something; a journal that fails is told to Python's last resort.
     pub fn tell<'py>(
         &self,
         py: Python<'py>,
         method: &str,
-        arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+        arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
     ) {
         let told = arguments
             .into_pyobject(py)
+            .map_err(Into::into)
             .and_then(|arguments| calls::call_with(py, &self.journal.getattr(py, method)?, &arguments, None));
         if let Err(error) = told {
             error.write_unraisable(py, Some(self.journal.bind(py)));
