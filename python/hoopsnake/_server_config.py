@@ -55,6 +55,14 @@ class ServerConfig:
     """Whether HTTP/2 is spoken too: over TLS by ALPN, otherwise to clients that begin with it."""
     handshake_timeout: float = 10.0
     """Seconds that a new connection gets for its TLS handshake, or to send its first bytes."""
+    ws_max_size: int = 16 * 1024 * 1024
+    """Bytes of the largest WebSocket message that is taken, inflated; more of it closes (1009)."""
+    ws_per_message_deflate: bool = True
+    """Whether WebSocket messages are compressed for clients that offer it (permessage-deflate)."""
+    ws_ping_interval: float | None = 20.0
+    """Seconds of a WebSocket client's silence before it is sent a ping; None sends none."""
+    ws_ping_timeout: float | None = 20.0
+    """Seconds that it may stay silent after that before it is given up; None never gives it up."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -70,6 +78,12 @@ class ServerConfig:
         if self.root_path and not self.root_path.startswith("/"):
             raise ServerError(f"root_path {self.root_path!r} does not begin with '/'")
         self._check_tls()
+        if self.ws_max_size < 1:
+            raise ServerError(f"ws_max_size {self.ws_max_size} leaves no room for a message")
+        for name in ("ws_ping_interval", "ws_ping_timeout"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise ServerError(f"{name} {seconds} is not above 0 seconds")
         if not self.handshake_timeout > 0:
             raise ServerError(f"handshake_timeout {self.handshake_timeout} is not above 0 seconds")
 

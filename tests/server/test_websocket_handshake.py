@@ -94,10 +94,11 @@ async def test_the_application_chooses_subprotocol_and_headers() -> None:
     assert answer.one("sec-websocket-protocol") == "superchat"
 
 
-async def test_a_compression_that_is_offered_is_not_agreed_on() -> None:
-    async with served(accepting([]), lifespan="off") as server:
+async def test_an_application_cannot_agree_on_extensions() -> None:
+    headers = [(b"sec-websocket-extensions", b"x-own")]
+    async with served(accepting([], headers=headers), lifespan="off") as server:
         async with await server.connect() as wire:
-            answer = await opened(wire, "/", "Sec-WebSocket-Extensions: permessage-deflate")
+            answer = await opened(wire, "/", "Sec-WebSocket-Extensions: x-own")
     assert answer.one("sec-websocket-extensions") is None
 
 

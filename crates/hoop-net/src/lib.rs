@@ -43,4 +43,4 @@ pub use readiness::{LevelPoller, Readiness};
 pub use request_check::{Refusal, check_request};
 pub use shutdown::{OpenConnection, Shutdown};
 pub use tls::{ClientCertificates, Renewal, TlsError, TlsFacts, TlsFiles, TlsIdentity};
-pub use websocket::{Message, PendingWebSocket, WebSocket, WebSocketHandshake};
+pub use websocket::{Message, PendingWebSocket, WebSocket, WebSocketHandshake, WebSocketOptions};

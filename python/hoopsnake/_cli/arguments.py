@@ -44,7 +44,8 @@ exit status: the program's own; 2 if the command is wrong or the script cannot b
 
 _SERVE_DESCRIPTION = """\
 Serves an ASGI application: HTTP/1.1, HTTP/2, WebSocket and TLS on one Rust thread. Ctrl-C or
-SIGTERM stops it: no new connections, then up to --graceful-timeout seconds for the requests under way."""
+SIGTERM stops it: no new connections, then up to --graceful-timeout seconds for the requests under
+way."""
 
 _SERVE_EXAMPLES = """\
 examples:
@@ -114,7 +115,8 @@ def _add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         "--uds", metavar="PATH", help="listen on this Unix domain socket, not on a port"
     )
 
-    _add_tls_arguments(parser.add_argument_group("TLS"))
+    _add_tls_arguments(parser.add_argument_group("TLS and HTTP/2"))
+    _add_websocket_arguments(parser.add_argument_group("WebSockets"))
 
     how = parser.add_argument_group("how to serve")
     how.add_argument(
@@ -189,6 +191,42 @@ def _add_tls_arguments(tls: argparse._ArgumentGroup) -> None:
         default=True,
         help="speak HTTP/2 with clients that do, with and without TLS (default: on)",
     )
+
+
+def _add_websocket_arguments(websockets: argparse._ArgumentGroup) -> None:
+    websockets.add_argument(
+        "--ws-max-size",
+        metavar="BYTES",
+        type=_size,
+        default=16 * 1024 * 1024,
+        help="largest message that is taken, inflated (default: 16777216)",
+    )
+    websockets.add_argument(
+        "--ws-per-message-deflate",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compress messages for clients that offer it (default: on)",
+    )
+    websockets.add_argument(
+        "--ws-ping-interval",
+        metavar="SECONDS",
+        type=_seconds,
+        default=20.0,
+        help="how long a client may be silent before it is sent a ping; 0 sends none (default: 20)",
+    )
+    websockets.add_argument(
+        "--ws-ping-timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=20.0,
+        help="how long it may stay silent then; 0 never gives it up (default: 20)",
+    )
+
+
+def _size(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes above 0")
+    return int(text)
 
 
 def _cert_reqs(text: str) -> str:

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hoop_net::{
     Address, Application, ClientCertificates, ConnectionFacts, Executor, HandshakeFailure, Incoming,
     Listener, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, TlsError, TlsFiles, TlsIdentity,
-    WebSocketHandshake,
+    WebSocketHandshake, WebSocketOptions,
 };
 use http::{Request, Response};
 use pyo3::exceptions::PyRuntimeError;
@@ -41,6 +41,10 @@ struct Settings {
     ssl_cert_reqs: Option<String>,
     http2: bool,
     handshake_timeout: f64,
+    ws_max_size: usize,
+    ws_per_message_deflate: bool,
+    ws_ping_interval: Option<f64>,
+    ws_ping_timeout: Option<f64>,
 }
 
 impl Settings {
@@ -60,9 +64,24 @@ impl Settings {
         Ok(ServeSettings {
             tls: files.map(TlsIdentity::load).transpose()?.map(Rc::new),
             http2: self.http2,
-            handshake_timeout: Duration::try_from_secs_f64(self.handshake_timeout).unwrap_or(Duration::MAX),
+            handshake_timeout: seconds(self.handshake_timeout),
         })
     }
+
+    fn websocket_options(&self) -> WebSocketOptions {
+        WebSocketOptions {
+            largest_message: self.ws_max_size,
+            compress: self.ws_per_message_deflate,
+            ping_interval: self.ws_ping_interval.map(seconds),
+            ping_timeout: self.ws_ping_timeout.map(seconds),
+        }
+    }
+}
+
+/// What Python has checked to be above 0; so long that nobody sees its end where it is too long.
+fn seconds(seconds: f64) -> Duration {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+    Duration::try_from_secs_f64(seconds).map_or(CENTURY, |duration| duration.min(CENTURY))
 }
 
 /// The listening half of `hoopsnake.serve`.
@@ -99,8 +118,10 @@ impl Server {
         .map_err(|error| listen_error(py, &error))?;
         drop(entered);
         let address = listener.address().map_err(|error| os_error(&error))?;
+        let websocket = settings.websocket_options();
         let scopes = ScopeTemplates::new(py, settings.root_path, lifespan_state)?;
-        let state = ServerState::new(python_loop, application, journal, settings.access_log, scopes)?;
+        let state =
+            ServerState::new(python_loop, application, journal, settings.access_log, websocket, scopes)?;
         Ok(Self {
             state: Arc::new(state),
             listener: GilCell::new(Some(listener)),

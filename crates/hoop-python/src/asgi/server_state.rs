@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Weak};
 
-use hoop_net::Renewal;
+use hoop_net::{Renewal, WebSocketOptions};
 use hoop_sched::SweptList;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -27,6 +27,8 @@ pub struct ServerState {
     /// `hoopsnake._journal.Journal`: errors and accesses, in Python's logging.
     journal: Py<PyAny>,
     pub access_log: bool,
+    /// How WebSockets are served.
+    pub websocket: WebSocketOptions,
     pub scopes: ScopeTemplates,
     task_keywords: Py<PyDict>,
     /// Of whoever made the server; each call of the application gets a copy.
@@ -50,6 +52,7 @@ impl ServerState {
         application: Py<PyAny>,
         journal: Py<PyAny>,
         access_log: bool,
+        websocket: WebSocketOptions,
         scopes: ScopeTemplates,
     ) -> PyResult<Self> {
         let task_keywords = Imports::get(python_loop.py())?.eager_start.bind(python_loop.py()).copy()?;
@@ -59,6 +62,7 @@ impl ServerState {
             application,
             journal,
             access_log,
+            websocket,
             scopes,
             task_keywords: task_keywords.unbind(),
             context: current_context(python_loop.py())?,

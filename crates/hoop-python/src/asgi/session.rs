@@ -136,7 +136,7 @@ impl Session {
             progress.handshake.take()
         };
         let Some(handshake) = handshake else { return Ok(()) };
-        let (response, pending) = handshake.accept(headers);
+        let (response, pending) = handshake.accept(headers, &self.server.websocket);
         self.answer(py, response);
         let (session, open) = (self.clone(), self.open.take(py));
         self.server.spawn(py, async move {
