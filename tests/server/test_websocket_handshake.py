@@ -45,6 +45,7 @@ async def test_a_scope_has_what_the_specification_names_and_nothing_else() -> No
         "client": client,
         "server": ("127.0.0.1", server.port),
         "subprotocols": [],
+        "extensions": {"websocket.http.response": {}},
         "state": {},
     }
     assert [value for name, value in headers if name == b"x-a"] == [b"1", b"2"]

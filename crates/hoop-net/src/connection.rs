@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::application::{Application, Executor};
 use crate::http1::serve_http1;
 use crate::http2::serve_http2;
+use crate::interim::InterimResponses;
 use crate::listener::Address;
 use crate::shutdown::OpenConnection;
 use crate::tls::{Renewal, TlsFacts, TlsIdentity};
@@ -62,6 +63,8 @@ pub struct ConnectionFacts {
     pub local: Address,
     /// What its handshake has shown, if it is over TLS.
     pub tls: Option<TlsFacts>,
+    /// Where interim responses go, over HTTP/1.
+    pub interim: Option<InterimResponses>,
 }
 
 /// Why a connection ended before its first request.
@@ -97,9 +100,11 @@ pub async fn serve_connection<A: Application, E: Executor>(
     match begun {
         Ok(Ok(None)) => {}
         Ok(Ok(Some((transport, Protocol::Http1)))) => {
+            let interim = InterimResponses::default();
+            facts.interim = Some(interim.clone());
             let remembered = Rc::new(application.connected(&facts));
             drop(facts);
-            serve_http1(transport, remembered, application.clone(), open).await;
+            serve_http1(transport, remembered, application.clone(), interim, open).await;
         }
         Ok(Ok(Some((transport, Protocol::Http2)))) => {
             let remembered = Rc::new(application.connected(&facts));

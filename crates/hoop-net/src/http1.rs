@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::answer::answer_http1;
 use crate::application::Application;
+use crate::interim::InterimResponses;
 use crate::shutdown::{OpenConnection, Phase};
 use crate::transport::Transport;
 use crate::websocket::WebSocketHandshake;
@@ -24,6 +25,7 @@ pub async fn serve_http1<A: Application>(
     transport: Transport,
     remembered: Rc<A::Connection>,
     application: Rc<A>,
+    interim: InterimResponses,
     open: OpenConnection,
 ) {
     let peer_sends = PeerSends::default();
@@ -38,9 +40,8 @@ pub async fn serve_http1<A: Application>(
         }
     });
     // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
-    let connection = http1::Builder::new()
-        .serve_connection(TokioIo::new(Wire::new(transport, peer_sends.clone())), service)
-        .with_upgrades();
+    let wire = Wire::new(transport, peer_sends.clone()).with_interim(interim);
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(wire), service).with_upgrades();
     let mut connection = pin!(connection);
     let mut draining = false;
     poll_fn(|cx| {

@@ -19,6 +19,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::interim::InterimResponses;
+
 /// What fits is joined: a few headers and a body of some kilobytes.
 const JOIN_UP_TO: usize = 4096;
 /// How long a peer that goes on sending is listened to after the last response.
@@ -53,6 +55,7 @@ pub struct Wire<S: AsyncWrite + Unpin> {
     pending: Vec<u8>,
     sent: usize,
     peer_sends: PeerSends,
+    interim: Option<InterimResponses>,
     /// What is pending may go out: the others had their turn.
     gave_way: bool,
     closing: Closing,
@@ -60,7 +63,21 @@ pub struct Wire<S: AsyncWrite + Unpin> {
 
 impl<S: AsyncWrite + Unpin> Wire<S> {
     pub fn new(stream: S, peer_sends: PeerSends) -> Self {
-        Self { stream, pending: Vec::new(), sent: 0, peer_sends, gave_way: false, closing: Closing::Not }
+        Self {
+            stream,
+            pending: Vec::new(),
+            sent: 0,
+            peer_sends,
+            interim: None,
+            gave_way: false,
+            closing: Closing::Not,
+        }
+    }
+
+    /// Sends these too.
+    pub fn with_interim(mut self, interim: InterimResponses) -> Self {
+        self.interim = Some(interim);
+        self
     }
 
     /// Sends what is pending, whoever else is ready.
@@ -132,6 +149,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        // hyper flushes only when it has nothing left to write, so this lies between two responses.
+        if let Some(interim) = &this.interim {
+            interim.take(&mut this.pending);
+        }
         if !this.pending.is_empty() && !std::mem::replace(&mut this.gave_way, true) {
             // The other connections that are ready are served first, then all answers go out in a
             // row: a peer that is woken once for many costs less than one that is woken for each.

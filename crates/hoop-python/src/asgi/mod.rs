@@ -6,12 +6,15 @@
 //! - `conversation`: the `receive` and `send` of both.
 
 mod conversation;
+mod denial;
 mod exchange;
+mod file_message;
 mod message;
 mod reply;
 mod request_body;
 mod request_line;
 mod scope;
+mod scope_extensions;
 mod server;
 mod server_state;
 mod session;

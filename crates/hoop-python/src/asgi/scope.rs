@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Weak};
 
-use hoop_net::{Address, ConnectionFacts, TlsFacts};
+use hoop_net::{Address, ConnectionFacts, InterimResponses, TlsFacts};
 use http::header::HOST;
 use http::request::Parts;
 use http::{Method, Version};
@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use super::exchange::Exchange;
+use super::scope_extensions::{ExtensionTemplates, add_tls};
 use crate::gil_cell::GilCell;
 
 /// Dicts with what is the same for every scope of a server; a scope begins as a copy.
@@ -20,6 +21,7 @@ use crate::gil_cell::GilCell;
 pub struct ScopeTemplates {
     http: Py<PyDict>,
     websocket: Py<PyDict>,
+    extensions: ExtensionTemplates,
     root_path: String,
     state: Option<Py<PyDict>>,
 }
@@ -30,6 +32,8 @@ pub struct Ends {
     server: Py<PyAny>,
     /// The `tls` extension, over TLS.
     tls: Option<Py<PyDict>>,
+    /// Where early hints go, over HTTP/1.
+    pub interim: Option<InterimResponses>,
     /// An exchange whose response went out whole while its application still streams a body that
     /// has nowhere to go (HEAD, 304): it ends with the next request, or with the connection.
     pub outlived: GilCell<Option<Weak<Exchange>>>,
@@ -50,13 +54,14 @@ impl Ends {
             client: end(py, &facts.peer)?,
             server: end(py, &facts.local)?,
             tls: facts.tls.as_ref().map(|facts| tls_extension(py, facts)).transpose()?,
+            interim: facts.interim.clone(),
             outlived: GilCell::default(),
         })
     }
 
     /// For want of memory: ASGI allows both to be None.
     pub fn unknown(py: Python<'_>) -> Self {
-        Self { client: py.None(), server: py.None(), tls: None, outlived: GilCell::default() }
+        Self { client: py.None(), server: py.None(), tls: None, interim: None, outlived: GilCell::default() }
     }
 
     /// Tells an application that streams into nowhere that nobody waits for it any more.
@@ -105,7 +110,7 @@ impl ScopeTemplates {
             dict.set_item(intern!(py, "scheme"), scheme)?;
             dict.set_item(intern!(py, "root_path"), &root_path)?;
             // Here so that the copies need not grow.
-            for later in ["server", "client", "path", "raw_path", "query_string", "headers"] {
+            for later in ["server", "client", "path", "raw_path", "query_string", "headers", "extensions"] {
                 dict.set_item(PyString::intern(py, later), py.None())?;
             }
             if kind == "http" {
@@ -121,6 +126,7 @@ impl ScopeTemplates {
         Ok(Self {
             http: template("http", "http")?,
             websocket: template("websocket", "ws")?,
+            extensions: ExtensionTemplates::new(py)?,
             root_path,
             state,
         })
@@ -132,7 +138,7 @@ impl ScopeTemplates {
         if ends.tls.is_some() {
             scope.set_item(intern!(py, "scheme"), intern!(py, "https"))?;
         }
-        self.fill(&scope, parts, ends)?;
+        self.fill(&scope, parts, ends, &self.extensions.http(py, parts)?)?;
         Ok(scope)
     }
 
@@ -151,11 +157,17 @@ impl ScopeTemplates {
         if ends.tls.is_some() {
             scope.set_item(intern!(py, "scheme"), intern!(py, "wss"))?;
         }
-        self.fill(&scope, parts, ends)?;
+        self.fill(&scope, parts, ends, &self.extensions.websocket(py)?)?;
         Ok(scope)
     }
 
-    fn fill(&self, scope: &Bound<'_, PyDict>, parts: &Parts, ends: &Ends) -> PyResult<()> {
+    fn fill(
+        &self,
+        scope: &Bound<'_, PyDict>,
+        parts: &Parts,
+        ends: &Ends,
+        extensions: &Bound<'_, PyDict>,
+    ) -> PyResult<()> {
         let py = scope.py();
         let raw_path = parts.uri.path();
         let path = decode_path(raw_path);
@@ -176,10 +188,9 @@ impl ScopeTemplates {
             _ => {}
         }
         if let Some(tls) = &ends.tls {
-            let extensions = PyDict::new(py);
-            extensions.set_item(intern!(py, "tls"), tls.bind(py).copy()?)?;
-            scope.set_item(intern!(py, "extensions"), extensions)?;
+            add_tls(extensions, tls)?;
         }
+        scope.set_item(intern!(py, "extensions"), extensions)?;
         if let Some(state) = &self.state {
             // ASGI lifespan: each request gets a shallow copy.
             scope.set_item(intern!(py, "state"), state.bind(py).copy()?)?;
