@@ -142,7 +142,7 @@ REFUSED = {
     "space in a name": (request("GET / HTTP/1.1", "X A: 1"), 400, "name is malformed"),
     "no colon": (request("GET / HTTP/1.1", "nonsense"), 400, "name is malformed"),
     "no name": (request("GET / HTTP/1.1", ": 1"), 400, "name is malformed"),
-    "not HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "request line"),
+    "not HTTP": (b"\x00\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "request line"),
 }
 
 BAD_CHUNKS = {

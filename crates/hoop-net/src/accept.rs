@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::application::{Application, Executor};
+use crate::connection::{ConnectionFacts, ServeSettings, Serving, serve_connection};
 use crate::give_way::give_way;
-use crate::http1::serve_http1;
-use crate::limiter::Limiter;
 use crate::listener::{Address, Connected, Listener};
 use crate::shutdown::Shutdown;
+use crate::transport::Socket;
 
 /// How long the accept loop rests when the system has no descriptor or memory left.
 const REST_WHEN_EXHAUSTED: Duration = Duration::from_millis(100);
@@ -26,9 +26,11 @@ pub async fn serve<A: Application, E: Executor>(
     application: Rc<A>,
     executor: E,
     shutdown: Shutdown,
-    limiter: Rc<Limiter>,
+    settings: ServeSettings,
 ) {
+    let limiter = settings.limiter.clone();
     executor.spawn(limiter.clone().keep_time(application.clone(), shutdown.clone()));
+    let serving = Rc::new(Serving { application, executor, settings });
     let mut accepted_at_once = 0;
     loop {
         accepted_at_once += 1;
@@ -46,20 +48,24 @@ pub async fn serve<A: Application, E: Executor>(
             limiter.room(&shutdown).await;
         }
         let open = shutdown.opened();
-        let limiter = limiter.clone();
-        let application = application.clone();
-        match accepted {
+        let connected = match accepted {
             Ok(Connected::Tcp { stream, peer, local }) => {
-                let (peer, local) = (Address::Ip(peer), Address::Ip(local));
-                executor.spawn(serve_http1(stream, peer, local, application, open, limiter));
+                Ok((Socket::Tcp(stream), Address::Ip(peer), Address::Ip(local)))
             }
             Ok(Connected::Unix { stream }) => {
                 let local = listener.address().unwrap_or(Address::Unix(None));
-                executor.spawn(serve_http1(stream, Address::Unix(None), local, application, open, limiter));
+                Ok((Socket::Unix(stream), Address::Unix(None), local))
+            }
+            Err(error) => Err(error),
+        };
+        match connected {
+            Ok((socket, peer, local)) => {
+                let facts = ConnectionFacts { peer, local, tls: None, interim: None };
+                serving.executor.spawn(serve_connection(socket, facts, serving.clone(), open));
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                application.accept_failed(&error);
+                serving.application.accept_failed(&error);
                 drop(open);
                 // Idle connections go first, so that whoever asks for something gets through.
                 (0..EVICTED_WHEN_EXHAUSTED).all(|_| limiter.evict_idle());

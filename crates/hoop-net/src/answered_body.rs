@@ -10,21 +10,31 @@ use http_body::{Body, Frame, SizeHint};
 use crate::body::{BodyAborted, ResponseBody};
 use crate::passage::Passage;
 
-/// A body on its way through hyper, which drops it once the last of it was taken or none will be.
-pub struct AnsweredBody {
-    body: ResponseBody,
-    passage: Arc<Passage>,
-}
+/// A request under way; it counts as answered when this is dropped.
+pub struct Answered(Arc<Passage>);
 
-impl AnsweredBody {
-    pub fn new(body: ResponseBody, passage: Arc<Passage>) -> Self {
-        Self { body, passage }
+impl Answered {
+    pub fn new(passage: Arc<Passage>) -> Self {
+        Self(passage)
     }
 }
 
-impl Drop for AnsweredBody {
+impl Drop for Answered {
     fn drop(&mut self) {
-        self.passage.answered();
+        self.0.answered();
+    }
+}
+
+/// A body on its way through hyper, which drops it once the last of it was taken or none will be.
+pub struct AnsweredBody {
+    body: ResponseBody,
+    #[expect(dead_code, reason = "held for what its drop does")]
+    answered: Answered,
+}
+
+impl AnsweredBody {
+    pub fn new(body: ResponseBody, answered: Answered) -> Self {
+        Self { body, answered }
     }
 }
 

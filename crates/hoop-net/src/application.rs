@@ -10,7 +10,9 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 use crate::body::ResponseBody;
+use crate::connection::{ConnectionFacts, HandshakeFailure};
 use crate::listener::Address;
+use crate::tls::Renewal;
 use crate::websocket::WebSocketHandshake;
 
 /// Where the engine's tasks run. They are not `Send`: one thread drives them all.
@@ -24,8 +26,8 @@ pub trait Application: 'static {
     /// What the application remembers of a connection for all its requests.
     type Connection: 'static;
 
-    /// Called once for every connection, with both its ends.
-    fn connected(&self, peer: &Address, local: &Address) -> Self::Connection;
+    /// Called once for every connection, before its first request.
+    fn connected(&self, facts: &ConnectionFacts) -> Self::Connection;
 
     /// Answers a request. Dropping the future means that the client has gone.
     fn respond(
@@ -43,6 +45,12 @@ pub trait Application: 'static {
 
     /// A request was refused before the application could see it.
     fn refused(&self, connection: &Self::Connection, refusal: Refusal);
+
+    /// A connection ended before its first request.
+    fn handshake_failed(&self, peer: &Address, failure: &HandshakeFailure);
+
+    /// The files of the server's certificate have changed.
+    fn certificates_renewed(&self, renewal: &Renewal);
 
     /// Accepting connections fails for want of resources; it is tried again.
     fn accept_failed(&self, error: &io::Error);

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 
 use hoop_http1::{Gate, MessageLimits, Refusal};
@@ -13,17 +12,17 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::answer::{answer, refused};
-use crate::answered_body::AnsweredBody;
+use crate::answer::{answer_http1, refuse_http1};
+use crate::answered_body::{Answered, AnsweredBody};
 use crate::application::Application;
 use crate::body::ResponseBody;
 use crate::gated_wire::GatedWire;
-use crate::limiter::Limiter;
-use crate::listener::Address;
+use crate::interim::InterimResponses;
+use crate::limiter::WatchedConnection;
 use crate::passage::{Ending, Number, Passage};
 use crate::shutdown::{OpenConnection, Phase};
+use crate::transport::Transport;
 use crate::websocket::WebSocketHandshake;
 use crate::wire::{PeerSends, Wire};
 
@@ -38,23 +37,21 @@ const HEAD_ROOM: usize = 8 * 1024;
 
 /// Serves a connection until it ends.
 pub async fn serve_http1<A: Application>(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: Address,
-    local: Address,
+    transport: Transport,
+    remembered: Rc<A::Connection>,
     application: Rc<A>,
+    interim: InterimResponses,
     open: OpenConnection,
-    limiter: Rc<Limiter>,
+    watched: WatchedConnection,
 ) {
-    let limits = limiter.limits();
+    let limits = watched.limiter().limits();
     let message = within_hyper(limits.message);
-    let remembered = Rc::new(application.connected(&peer, &local));
     let peer_sends = PeerSends::default();
-    let passage = Arc::new(Passage::default());
-    let wire = Wire::new(stream, peer_sends.clone());
+    let wire = Wire::new(transport, peer_sends.clone()).with_interim(interim);
+    let passage = watched.passage().clone();
     let gate = Gate::new(message);
     let gated = GatedWire::new(wire, gate, passage.clone(), limits.pipelined.unwrap_or(u32::MAX));
-    let watched = limiter.watch(passage.clone());
-    let (entrance, state) = (limiter.entrance.clone(), passage.clone());
+    let (entrance, state) = (watched.limiter().entrance.clone(), passage.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let asks_for_websocket = WebSocketHandshake::is_asked_for(&request);
         let number = passage.begin();
@@ -68,16 +65,16 @@ pub async fn serve_http1<A: Application>(
                     let connects = request.method() == Method::CONNECT;
                     // Made where it stays: it has the request in it.
                     let answering =
-                        pin!(answer(&application, &remembered, request, asks_for_websocket, &entrance));
+                        pin!(answer_http1(&application, &remembered, request, asks_for_websocket, &entrance));
                     let response = unless_refused(answering, &passage, number)
                         .await
-                        .unwrap_or_else(|refusal| refused(&*application, &remembered, refusal));
+                        .unwrap_or_else(|refusal| refuse_http1(&*application, &remembered, refusal));
                     passage.decide(number, leaves_http(response.status(), connects));
                     response
                 }
-                Err(refusal) => refused(&*application, &remembered, refusal),
+                Err(refusal) => refuse_http1(&*application, &remembered, refusal),
             };
-            Ok::<_, Infallible>(response.map(|body| AnsweredBody::new(body, passage)))
+            Ok::<_, Infallible>(response.map(|body| AnsweredBody::new(body, Answered::new(passage))))
         }
     });
     // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.

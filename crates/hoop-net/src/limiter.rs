@@ -1,9 +1,11 @@
 //! Holds a server's clients to its limits: one timer and one count for all connections.
 
 use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use hoop_limits::{CoarseClock, Pace};
@@ -142,8 +144,10 @@ impl Limiter {
     }
 
     /// Watches a connection for as long as the result lives.
-    pub(crate) fn watch(self: &Rc<Self>, passage: Arc<Passage>) -> WatchedConnection {
-        let watched = Some(Watched { passage, pace: Pace::default(), task: None, leaves: false });
+    pub(crate) fn watch(self: &Rc<Self>) -> WatchedConnection {
+        let passage = Arc::new(Passage::default());
+        let watched =
+            Some(Watched { passage: passage.clone(), pace: Pace::default(), task: None, leaves: false });
         let was_empty = self.is_empty();
         let mut all = self.watched.borrow_mut();
         let free = self.free.borrow_mut().pop();
@@ -160,7 +164,7 @@ impl Limiter {
         if was_empty {
             self.changed.notify_one();
         }
-        WatchedConnection { limiter: self.clone(), place, remembered: Cell::new(false) }
+        WatchedConnection { limiter: self.clone(), place, passage, remembered: Cell::new(false) }
     }
 
     /// Waits until one more connection may be open. Idle ones leave for it.
@@ -207,6 +211,7 @@ impl Limiter {
 pub(crate) struct WatchedConnection {
     limiter: Rc<Limiter>,
     place: usize,
+    passage: Arc<Passage>,
     remembered: Cell<bool>,
 }
 
@@ -218,6 +223,30 @@ impl WatchedConnection {
         {
             watched.task = Some(task.clone());
         }
+    }
+
+    /// The limiter that watches.
+    pub fn limiter(&self) -> &Rc<Limiter> {
+        &self.limiter
+    }
+
+    /// What the connection's ends tell each other, and the limiter.
+    pub fn passage(&self) -> &Arc<Passage> {
+        &self.passage
+    }
+
+    /// Drives `work`, but gives it up where it would have to wait and the connection is to end.
+    pub async fn unless_ending<F: Future>(&self, work: F) -> Option<F::Output> {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            self.remember(cx.waker());
+            match work.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending if self.passage.ending().is_none() => Poll::Pending,
+                Poll::Pending => Poll::Ready(None),
+            }
+        })
+        .await
     }
 
     /// Whether a connection that has become idle is to make room for a new one; asked once, it is.

@@ -173,6 +173,11 @@ impl Passage {
         self.blocked.store(blocked, Ordering::Relaxed);
     }
 
+    /// The connection carries something that is not judged by its requests.
+    pub fn leave(&self) {
+        self.stage.store(LEFT, Ordering::Relaxed);
+    }
+
     /// What the connection looks like.
     pub fn sight(&self) -> Sight {
         Sight {

@@ -2,8 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use tokio::sync::Notify;
 
@@ -98,6 +100,20 @@ pub struct OpenConnection {
 impl OpenConnection {
     pub(crate) fn phase(&self) -> Phase {
         self.shutdown.0.phase.get()
+    }
+
+    /// Drives `work`, but gives it up where it would have to wait and the server stops.
+    pub(crate) async fn unless_stopping<F: Future>(&self, work: F) -> Option<F::Output> {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            self.remember(cx.waker());
+            match work.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending if self.phase() == Phase::Serving => Poll::Pending,
+                Poll::Pending => Poll::Ready(None),
+            }
+        })
+        .await
     }
 
     /// The task to wake when the phase changes. A tokio task keeps its waker, so once is enough.

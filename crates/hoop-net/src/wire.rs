@@ -19,6 +19,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::interim::InterimResponses;
+
 /// What fits is joined: a few headers and a body of some kilobytes.
 const JOIN_UP_TO: usize = 4096;
 /// How long a peer that goes on sending is listened to after the last response.
@@ -55,6 +57,7 @@ pub struct Wire<S: AsyncWrite + Unpin> {
     /// Bytes that the system has taken, of all output.
     taken: u64,
     peer_sends: PeerSends,
+    interim: Option<InterimResponses>,
     /// What is pending may go out: the others had their turn.
     gave_way: bool,
     closing: Closing,
@@ -68,6 +71,7 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
             sent: 0,
             taken: 0,
             peer_sends,
+            interim: None,
             gave_way: false,
             closing: Closing::Not,
         }
@@ -76,6 +80,12 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
     /// Bytes that the system has taken.
     pub fn sent(&self) -> u64 {
         self.taken
+    }
+
+    /// Sends these too.
+    pub fn with_interim(mut self, interim: InterimResponses) -> Self {
+        self.interim = Some(interim);
+        self
     }
 
     /// Sends what is pending, whoever else is ready.
@@ -152,6 +162,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        // hyper flushes only when it has nothing left to write, so this lies between two responses.
+        if let Some(interim) = &this.interim {
+            interim.take(&mut this.pending);
+        }
         if !this.pending.is_empty() && !std::mem::replace(&mut this.gave_way, true) {
             // The other connections that are ready are served first, then all answers go out in a
             // row: a peer that is woken once for many costs less than one that is woken for each.

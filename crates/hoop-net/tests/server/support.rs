@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hoop_net::{
-    Address, Application, Executor, Incoming, Limiter, Limits, Listener, Refusal, ResponseBody, Shutdown,
-    WebSocketHandshake, serve,
+    Address, Application, ConnectionFacts, Executor, HandshakeFailure, Incoming, Limiter, Limits, Listener,
+    Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, WebSocketHandshake, serve,
 };
 use http::{Request, Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -83,8 +83,8 @@ impl App {
 impl Application for App {
     type Connection = ();
 
-    fn connected(&self, peer: &Address, local: &Address) {
-        self.connections.borrow_mut().push((peer.clone(), local.clone()));
+    fn connected(&self, facts: &ConnectionFacts) {
+        self.connections.borrow_mut().push((facts.peer.clone(), facts.local.clone()));
     }
 
     fn respond(
@@ -112,6 +112,14 @@ impl Application for App {
     }
 
     fn tick(&self, _now: Duration) {}
+
+    fn handshake_failed(&self, peer: &Address, failure: &HandshakeFailure) {
+        panic!("a connection of {peer} ended before it began: {failure}");
+    }
+
+    fn certificates_renewed(&self, renewal: &Renewal) {
+        panic!("there are no certificates here: {renewal:?}");
+    }
 
     fn accept_failed(&self, error: &io::Error) {
         panic!("accepting failed: {error}");
@@ -143,8 +151,8 @@ impl Running {
         let listener = Listener::tcp("127.0.0.1", 0, 128).expect("any port");
         let Address::Ip(address) = listener.address().expect("its address") else { panic!("not TCP") };
         let app = Rc::new(app);
-        let limiter = Limiter::new(limits);
-        let serving = spawn_local(serve(listener, app.clone(), LocalTasks, shutdown.clone(), limiter));
+        let settings = ServeSettings { limiter: Limiter::new(limits), ..ServeSettings::default() };
+        let serving = spawn_local(serve(listener, app.clone(), LocalTasks, shutdown.clone(), settings));
         Self { app, address, shutdown, serving }
     }
 
@@ -172,8 +180,7 @@ impl Running {
 /// Runs a server on a listener of the test's own making.
 pub fn serve_on(listener: Listener, app: App) -> Rc<App> {
     let app = Rc::new(app);
-    let limiter = Limiter::new(Limits::default());
-    spawn_local(serve(listener, app.clone(), LocalTasks, Shutdown::default(), limiter));
+    spawn_local(serve(listener, app.clone(), LocalTasks, Shutdown::default(), ServeSettings::default()));
     app
 }
 

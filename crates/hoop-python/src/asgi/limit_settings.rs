@@ -6,7 +6,7 @@ use hoop_net::{Limits, MessageLimits, PaceLimits};
 use pyo3::prelude::*;
 
 /// A `hoopsnake.ServerLimits`, checked where it was made: None and 0 mean that there is no limit.
-#[derive(FromPyObject)]
+#[derive(Clone, Copy, FromPyObject)]
 pub struct LimitSettings {
     header_timeout: Option<f64>,
     keep_alive_timeout: Option<f64>,

@@ -9,13 +9,16 @@
 
 mod conversation;
 mod deadlines;
+mod denial;
 mod exchange;
+mod file_message;
 mod limit_settings;
 mod message;
 mod reply;
 mod request_body;
 mod request_line;
 mod scope;
+mod scope_extensions;
 mod server;
 mod server_state;
 mod session;

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use hoop_net::{Renewal, WebSocketOptions};
 use hoop_sched::SweptList;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -28,6 +29,8 @@ pub struct ServerState {
     /// `hoopsnake._journal.Journal`: errors and accesses, in Python's logging.
     journal: Py<PyAny>,
     pub access_log: bool,
+    /// How WebSockets are served.
+    pub websocket: WebSocketOptions,
     pub scopes: ScopeTemplates,
     task_keywords: Py<PyDict>,
     /// Of whoever made the server; each call of the application gets a copy.
@@ -63,6 +66,7 @@ impl ServerState {
         application: Py<PyAny>,
         journal: Py<PyAny>,
         access_log: bool,
+        websocket: WebSocketOptions,
         scopes: ScopeTemplates,
         deadlines: Deadlines,
     ) -> PyResult<Self> {
@@ -73,6 +77,7 @@ impl ServerState {
             application,
             journal,
             access_log,
+            websocket,
             scopes,
             task_keywords: task_keywords.unbind(),
             context: current_context(python_loop.py())?,
@@ -201,15 +206,25 @@ impl ServerState {
         self.sessions.borrow(py).iter().filter_map(Weak::upgrade).collect()
     }
 
+    /// Tells the journal what came of reading the TLS files again.
+    pub fn tell_renewal(&self, py: Python<'_>, renewal: &Renewal) {
+        match renewal {
+            Renewal::Unchanged => {}
+            Renewal::Renewed => self.tell(py, "certificates_renewed", ()),
+            Renewal::Kept(error) => self.tell(py, "certificates_kept", (error.to_string(),)),
+        }
+    }
+
     /// Tells the journal something; a journal that fails is told to Python's last resort.
     pub fn tell<'py>(
         &self,
         py: Python<'py>,
         method: &str,
-        arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+        arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
     ) {
         let told = arguments
             .into_pyobject(py)
+            .map_err(Into::into)
             .and_then(|arguments| calls::call_with(py, &self.journal.getattr(py, method)?, &arguments, None));
         if let Err(error) = told {
             error.write_unraisable(py, Some(self.journal.bind(py)));
