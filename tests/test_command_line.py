@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import urlopen
@@ -18,6 +19,8 @@ import pytest
 
 import hoopsnake
 from hoopsnake._cli import main
+from hoopsnake._cli.arguments import command_parser
+from hoopsnake._cli.limit_arguments import chosen_limits
 
 SHOW = """
 import json, sys
@@ -500,6 +503,50 @@ def test_the_server_gets_what_the_command_says(
     assert (config.log_level, config.access_log) == ("debug", True)
     assert (config.graceful_timeout, config.root_path) == (1.5, "/shop")
     assert config.lifespan == "off"
+
+
+def test_the_limits_that_the_command_says(
+    served: list[tuple[Any, hoopsnake.ServerConfig]],
+) -> None:
+    options = (
+        "--header-timeout 2.5 --keep-alive-timeout 0 --body-rate 1k --body-grace 1 "
+        "--send-timeout 3 --response-timeout 4 --body-size 2G --head-size 8K --header-count 7 "
+        "--target-size 100 --pipelined-requests 1 --connections 9 --concurrency 10 --queue 0"
+    )
+    assert main(["serve", "configured", *options.split()]) == 0
+    assert served[0][1].limits == hoopsnake.ServerLimits(
+        header_timeout=2.5,
+        keep_alive_timeout=0,
+        body_rate=1024,
+        body_grace=1,
+        send_timeout=3,
+        response_timeout=4,
+        body_size=2 * 1024**3,
+        head_size=8192,
+        header_count=7,
+        target_size=100,
+        pipelined_requests=1,
+        connections=9,
+        concurrency=10,
+        queue=0,
+    )
+
+
+def test_the_command_has_an_option_for_every_limit() -> None:
+    options = command_parser().parse_args(["serve", "configured"])
+    assert chosen_limits(options) == hoopsnake.ServerLimits()
+    for each in fields(hoopsnake.ServerLimits):
+        assert hasattr(options, each.name), each.name
+
+
+@pytest.mark.parametrize("option", ["--body-size -1", "--body-size 1X", "--queue K", "--queue 1.5"])
+def test_limits_that_the_command_cannot_read(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        command_parser().parse_args(["serve", "configured", *option.split()])
+    assert left.value.code == 2
+    assert option.split()[0] in capsys.readouterr().err
 
 
 def test_what_the_command_leaves_out(served: list[tuple[Any, hoopsnake.ServerConfig]]) -> None:

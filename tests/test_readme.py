@@ -32,6 +32,7 @@ ANSWERS = {
     "hello.py": (200, b'{"hello":"world"}'),
     "shop.py": (200, b'"welcome"'),
     "shop_server.py": (200, b"welcome"),
+    "limited.py": (200, b"welcome"),
     "bounded.py": (200, b'"found"'),
     "logged.py": (204, b""),
 }

@@ -7,6 +7,7 @@ from hoopsnake._native import __version__
 from hoopsnake._policy import install
 from hoopsnake._server import serve
 from hoopsnake._server_config import ServerConfig
+from hoopsnake._server_limits import ServerLimits
 
 __all__ = [
     "ClientDisconnected",
@@ -17,6 +18,7 @@ __all__ = [
     "LoopStats",
     "ServerConfig",
     "ServerError",
+    "ServerLimits",
     "__version__",
     "install",
     "new_event_loop",

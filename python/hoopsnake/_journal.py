@@ -87,8 +87,28 @@ class Journal:
             self._error.error("%s: the application returned without a response", request)
 
     def refused(self, client: tuple[str, int] | None, reason: str) -> None:
-        """A request was malformed or dangerous and got a 400."""
+        """A request was malformed, dangerous, too large or too slow."""
         self._error.warning("Refused a request of %s: %s", _name(client), reason)
+
+    def overloaded(self, requests: int) -> None:
+        """Requests got a 503: too many were at work, and too many waited."""
+        self._error.warning("Refused %d requests: too many are at work already", requests)
+
+    def overdue(self, request: str, limit: float) -> None:
+        """An application did not begin its response in time; its client got a 504."""
+        self._error.error("%s: no response within %g seconds, cancelled", request, limit)
+
+    def handshake_failed(self, client: tuple[str, int] | None, reason: str) -> None:
+        """A connection ended before its first request; scanners do that all day."""
+        self._error.debug("Closed a connection of %s: %s", _name(client), reason)
+
+    def certificates_renewed(self) -> None:
+        """The TLS files have changed; new connections get what they say now."""
+        self._error.info("Read the TLS certificate and key again")
+
+    def certificates_kept(self, reason: str) -> None:
+        """The TLS files have changed and cannot be used; the server goes on with the old ones."""
+        self._error.error("Keeping the old TLS certificate and key: %s", reason)
 
     def accept_failed(self, reason: str) -> None:
         """The system is out of descriptors or memory for new connections."""

@@ -36,8 +36,11 @@ async def serve(
     lifespan and returns. A second signal cuts the waiting short. Cancelling the coroutine does the
     same, and then raises CancelledError.
 
+    With TLS, SIGHUP reads the certificate and its key again; so does a change of the files.
+
     Raises ListenError if the address cannot be listened on, LifespanError if the application's
-    startup fails, and ServerError if the running loop is not hoopsnake's.
+    startup fails, and ServerError if a TLS file cannot be used or the running loop is not
+    hoopsnake's.
     """
     config = config if config is not None else ServerConfig()
     loop = asyncio.get_running_loop()
@@ -52,7 +55,7 @@ async def serve(
     # Listening comes first: a taken port is told before the application has started anything.
     server = Server(loop, application, config, journal, lifespan.state)
     stop = _Stop()
-    with stop.on_signals(loop):
+    with stop.on_signals(loop), _renewing(server, loop, config):
         try:
             await _unless(stop.asked, lifespan.startup())
             if not stop.asked.is_set():
@@ -95,6 +98,24 @@ class _Stop:
                     loop.add_signal_handler(each, on_loop._run)
                 else:
                     signal.signal(each, handler)
+
+
+@contextlib.contextmanager
+def _renewing(server: Server, loop: EventLoop, config: ServerConfig) -> Iterator[None]:
+    """Let SIGHUP read the TLS files again, where there are any and nobody else wants it."""
+    unwanted = (
+        config.ssl_certfile is None
+        or threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
+    )
+    if unwanted:
+        yield
+        return
+    loop.add_signal_handler(signal.SIGHUP, server.renew_certificates)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 async def _wind_down(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hoopsnake._errors import ServerError
 from hoopsnake._lifespan import LifespanMode
+from hoopsnake._server_limits import ServerLimits
 
 __all__ = ["LogLevel", "ServerConfig"]
 
@@ -40,6 +41,32 @@ class ServerConfig:
     """Whether each request is logged, to the logger `hoopsnake.access`."""
     graceful_timeout: float = 10.0
     """Seconds that requests get to finish when the server stops, before they are cancelled."""
+    ssl_certfile: str | os.PathLike[str] | None = None
+    """A PEM file with the server's certificate and those that vouch for it; it turns TLS on.
+
+    Changed files are read again, for the connections that come after.
+    """
+    ssl_keyfile: str | os.PathLike[str] | None = None
+    """The PEM file of its private key, unencrypted; None if the key is in `ssl_certfile`."""
+    ssl_ca_certs: str | os.PathLike[str] | None = None
+    """A PEM file with the certificates of those who vouch for clients (mutual TLS)."""
+    ssl_cert_reqs: Literal["none", "optional", "required"] | None = None
+    """Whether a client has to show a certificate; None means "required" with `ssl_ca_certs`."""
+    http2: bool = True
+    """Whether HTTP/2 is spoken too: over TLS by ALPN, otherwise to clients that begin with it."""
+    handshake_timeout: float = 10.0
+    """Seconds that a new connection gets for its TLS handshake, or to send its first bytes."""
+    ws_max_size: int = 16 * 1024 * 1024
+    """Bytes of the largest WebSocket message that is taken, inflated; more of it closes (1009)."""
+    ws_per_message_deflate: bool = True
+    """Whether WebSocket messages are compressed for clients that offer it (permessage-deflate)."""
+    ws_ping_interval: float | None = 20.0
+    """Seconds of a WebSocket client's silence before it is sent a ping; None sends none."""
+    ws_ping_timeout: float | None = 20.0
+    """Seconds that it may stay silent after that before it is given up; None never gives it up."""
+
+    limits: ServerLimits = field(default_factory=ServerLimits)
+    """How much time, size and work clients may ask for."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -54,3 +81,26 @@ class ServerConfig:
             raise ServerError(f"log_level {self.log_level!r} is no level of Python's logging")
         if self.root_path and not self.root_path.startswith("/"):
             raise ServerError(f"root_path {self.root_path!r} does not begin with '/'")
+        self._check_tls()
+        if self.ws_max_size < 1:
+            raise ServerError(f"ws_max_size {self.ws_max_size} leaves no room for a message")
+        for name in ("ws_ping_interval", "ws_ping_timeout"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise ServerError(f"{name} {seconds} is not above 0 seconds")
+        if not self.handshake_timeout > 0:
+            raise ServerError(f"handshake_timeout {self.handshake_timeout} is not above 0 seconds")
+
+    def _check_tls(self) -> None:
+        if self.ssl_certfile is None:
+            for name in ("ssl_keyfile", "ssl_ca_certs", "ssl_cert_reqs"):
+                if getattr(self, name) is not None:
+                    raise ServerError(f"{name} needs ssl_certfile: without one there is no TLS")
+        if self.ssl_cert_reqs not in (None, "none", "optional", "required"):
+            raise ServerError(
+                f"ssl_cert_reqs {self.ssl_cert_reqs!r} is not 'none', 'optional' or 'required'"
+            )
+        if self.ssl_cert_reqs in ("optional", "required") and self.ssl_ca_certs is None:
+            raise ServerError(
+                f"ssl_cert_reqs {self.ssl_cert_reqs!r} needs ssl_ca_certs: who vouches for clients"
+            )

@@ -10,13 +10,14 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from wire import Wire
 
 import hoopsnake
 
 PACKAGES = Path(hoopsnake.__file__).parents[1]
-SERVING = r"Serving on http://127\.0\.0\.1:(\d+)"
+SERVING = r"Serving on https?://127\.0\.0\.1:(\d+)"
 
 
 class Program:
@@ -36,8 +37,8 @@ class Program:
             self.errors += line.decode()
         return found
 
-    async def connect(self) -> Wire:
-        return await Wire.open(("127.0.0.1", self.port))
+    async def connect(self, **options: Any) -> Wire:
+        return await Wire.open(("127.0.0.1", self.port), **options)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

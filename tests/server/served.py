@@ -69,7 +69,7 @@ class Served:
     def websocket_url(self) -> str:
         return f"ws{self.address.removeprefix('http')}"
 
-    async def connect(self, **options: int) -> Wire:
+    async def connect(self, **options: Any) -> Wire:
         """Open a bare connection."""
         return await Wire.open(("127.0.0.1", self.port), **options)
 

@@ -50,6 +50,11 @@ async def test_a_scope_has_what_the_specification_names_and_nothing_else() -> No
             "headers": [(b"host", b"example.org"), (b"accept", b"*/*")],
             "client": client,
             "server": ("127.0.0.1", server.port),
+            "extensions": {
+                "http.response.early_hint": {},
+                "http.response.pathsend": {},
+                "http.response.zerocopysend": {},
+            },
             "state": {},
         }
     ]

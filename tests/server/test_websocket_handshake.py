@@ -45,6 +45,7 @@ async def test_a_scope_has_what_the_specification_names_and_nothing_else() -> No
         "client": client,
         "server": ("127.0.0.1", server.port),
         "subprotocols": [],
+        "extensions": {"websocket.http.response": {}},
         "state": {},
     }
     assert [value for name, value in headers if name == b"x-a"] == [b"1", b"2"]
@@ -94,10 +95,11 @@ async def test_the_application_chooses_subprotocol_and_headers() -> None:
     assert answer.one("sec-websocket-protocol") == "superchat"
 
 
-async def test_a_compression_that_is_offered_is_not_agreed_on() -> None:
-    async with served(accepting([]), lifespan="off") as server:
+async def test_an_application_cannot_agree_on_extensions() -> None:
+    headers = [(b"sec-websocket-extensions", b"x-own")]
+    async with served(accepting([], headers=headers), lifespan="off") as server:
         async with await server.connect() as wire:
-            answer = await opened(wire, "/", "Sec-WebSocket-Extensions: permessage-deflate")
+            answer = await opened(wire, "/", "Sec-WebSocket-Extensions: x-own")
     assert answer.one("sec-websocket-extensions") is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -44,9 +45,14 @@ class Wire:
 
     @classmethod
     async def open(
-        cls, address: tuple[str, int] | str, *, receive_buffer: int = 0, read_ahead: int = 65536
+        cls,
+        address: tuple[str, int] | str,
+        *,
+        receive_buffer: int = 0,
+        read_ahead: int = 65536,
+        tls: ssl.SSLContext | None = None,
     ) -> Self:
-        """Connect to a host and port, or to the path of a Unix socket.
+        """Connect to a host and port, or to the path of a Unix socket, and speak TLS if told to.
 
         A small `receive_buffer` and `read_ahead` make a client that takes in next to nothing until
         it is read from.
@@ -58,10 +64,13 @@ class Wire:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         try:
             await asyncio.get_running_loop().sock_connect(sock, address)
+            secured: dict[str, Any] = (
+                {} if tls is None else {"ssl": tls, "server_hostname": "localhost"}
+            )
             opened = (
-                asyncio.open_unix_connection(sock=sock, limit=read_ahead)
+                asyncio.open_unix_connection(sock=sock, limit=read_ahead, **secured)
                 if isinstance(address, str)
-                else asyncio.open_connection(sock=sock, limit=read_ahead)
+                else asyncio.open_connection(sock=sock, limit=read_ahead, **secured)
             )
             return cls(sock, *await opened)
         except BaseException:
@@ -73,6 +82,13 @@ class Wire:
 
     async def __aexit__(self, *_: object) -> None:
         self.writer.transport.abort()
+
+    @property
+    def tls(self) -> ssl.SSLObject:
+        """What is known of its TLS."""
+        known = self.writer.get_extra_info("ssl_object")
+        assert isinstance(known, ssl.SSLObject)
+        return known
 
     async def send(self, data: bytes | str) -> None:
         """Send bytes as they are."""

@@ -20,6 +20,7 @@ from hoopsnake import (
     LoopStats,
     ServerConfig,
     ServerError,
+    ServerLimits,
 )
 
 Scope = dict[str, Any]
@@ -81,7 +82,12 @@ def configure() -> ServerConfig:
         log_level="debug",
         access_log=True,
         graceful_timeout=2.5,
+        limits=ServerLimits(header_timeout=5, body_size=None, concurrency=0),
     )
+    assert_type(config.limits, ServerLimits)
+    assert_type(config.limits.header_timeout, float | None)
+    assert_type(config.limits.body_size, int | None)
+    assert_type(config.limits.queue, int)
     assert_type(config.host, str)
     assert_type(config.port, int)
     assert_type(config.backlog, int)

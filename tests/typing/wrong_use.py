@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import hoopsnake
-from hoopsnake import EventLoop, ServerConfig
+from hoopsnake import EventLoop, ServerConfig, ServerLimits
 
 
 async def answer() -> int:
@@ -29,6 +29,8 @@ def configure_nonsense() -> None:
     ServerConfig(lifespan="maybe")  # type: ignore[arg-type]
     ServerConfig(log_level="loud")  # type: ignore[arg-type]
     ServerConfig(workers=4)  # type: ignore[call-arg]
+    ServerConfig(limits={"body_size": 1})  # type: ignore[arg-type]
+    ServerLimits(body_size="1M")  # type: ignore[arg-type]
     ServerConfig().port = 80  # type: ignore[misc]
 
 

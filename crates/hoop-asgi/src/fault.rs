@@ -12,6 +12,18 @@ pub enum Fault {
     /// Something after the last body.
     #[error("the application sent {0:?} after the response was complete")]
     AfterEnd(&'static str),
+    /// A hint that comes too late.
+    #[error("the application sent 'http.response.early_hint' after 'http.response.start'")]
+    HintAfterStart,
+    /// More body where trailers were to come.
+    #[error("the application sent 'http.response.body' after the last one; trailers are to come")]
+    BodyAfterEnd,
+    /// Trailers that the head did not announce.
+    #[error("the application sent 'http.response.trailers', and no 'trailers': True with its start")]
+    TrailersUnannounced,
+    /// Trailers in the middle of the body.
+    #[error("the application sent 'http.response.trailers' before its last 'http.response.body'")]
+    TrailersBeforeEnd,
     /// More than was promised.
     #[error("the application declared content-length {declared} but sends {sent} bytes or more")]
     TooLong {
@@ -34,6 +46,15 @@ pub enum Fault {
     /// Two answers to one handshake.
     #[error("the application sent 'websocket.accept' twice")]
     SecondAccept,
+    /// A denial of what was accepted.
+    #[error("the application sent 'websocket.http.response.start' after 'websocket.accept'")]
+    DenialAfterAccept,
+    /// An accept of what is being denied.
+    #[error("the application sent 'websocket.accept' after 'websocket.http.response.start'")]
+    AcceptAfterDenial,
+    /// A denial without a head.
+    #[error("the application sent 'websocket.http.response.body' before 'websocket.http.response.start'")]
+    DenialBeforeStart,
     /// Something after the close.
     #[error("the application sent {0:?} after it had closed the WebSocket")]
     AfterClose(&'static str),

@@ -20,6 +20,7 @@ enum Stage {
     AwaitingStart,
     Started,
     Streaming,
+    AwaitingTrailers,
     Complete,
 }
 
@@ -31,12 +32,14 @@ pub struct ResponseState {
     sent: u64,
     /// Answers HEAD, or has a status without a body: then its length says nothing about what is sent.
     bodyless: bool,
+    /// The head has announced trailers.
+    trailers: bool,
 }
 
 impl ResponseState {
     /// Nothing sent yet; `answers_head` for a response to a HEAD request.
     pub fn new(answers_head: bool) -> Self {
-        Self { stage: Stage::AwaitingStart, declared: None, sent: 0, bodyless: answers_head }
+        Self { stage: Stage::AwaitingStart, declared: None, sent: 0, bodyless: answers_head, trailers: false }
     }
 
     /// Whether the last of it was sent.
@@ -46,7 +49,7 @@ impl ResponseState {
 
     /// Whether something of the response is on its way, so that no other can take its place.
     pub fn is_committed(&self) -> bool {
-        matches!(self.stage, Stage::Streaming | Stage::Complete)
+        matches!(self.stage, Stage::Streaming | Stage::AwaitingTrailers | Stage::Complete)
     }
 
     /// Whether the response has a head only, whatever the application sends.
@@ -59,15 +62,21 @@ impl ResponseState {
         self.declared.filter(|_| !self.bodyless)
     }
 
-    /// The head: its status, and the content-length that it declares.
-    pub fn start(&mut self, status: u16, declared: Option<u64>) -> Result<(), Fault> {
+    /// An early hint, which may come before the head alone.
+    pub fn hint(&self) -> Result<(), Fault> {
+        if self.stage == Stage::AwaitingStart { Ok(()) } else { Err(Fault::HintAfterStart) }
+    }
+
+    /// The head: its status, the content-length that it declares, and whether it announces trailers.
+    pub fn start(&mut self, status: u16, declared: Option<u64>, trailers: bool) -> Result<(), Fault> {
         match self.stage {
             Stage::AwaitingStart => {}
-            Stage::Started | Stage::Streaming => return Err(Fault::SecondStart),
+            Stage::Started | Stage::Streaming | Stage::AwaitingTrailers => return Err(Fault::SecondStart),
             Stage::Complete => return Err(Fault::AfterEnd("http.response.start")),
         }
         self.stage = Stage::Started;
         self.declared = declared;
+        self.trailers = trailers;
         // RFC 9110 section 6.4.1.
         self.bodyless |= matches!(status, 204 | 304);
         Ok(())
@@ -78,6 +87,9 @@ impl ResponseState {
         let step = match (self.stage, more) {
             (Stage::AwaitingStart, _) => return Err(Fault::BodyBeforeStart),
             (Stage::Complete, _) => return Err(Fault::AfterEnd("http.response.body")),
+            (Stage::AwaitingTrailers, _) => return Err(Fault::BodyAfterEnd),
+            (Stage::Started, false) if self.trailers => BodyStep::Begin,
+            (Stage::Streaming, false) if self.trailers => BodyStep::Continue,
             (Stage::Started, false) => BodyStep::Whole,
             (Stage::Started, true) => BodyStep::Begin,
             (Stage::Streaming, true) => BodyStep::Continue,
@@ -93,8 +105,26 @@ impl ResponseState {
             }
         }
         self.sent = sent;
-        self.stage = if more { Stage::Streaming } else { Stage::Complete };
+        self.stage = match (more, self.trailers) {
+            (true, _) => Stage::Streaming,
+            (false, true) => Stage::AwaitingTrailers,
+            (false, false) => Stage::Complete,
+        };
         Ok(step)
+    }
+
+    /// Trailers; `more` announces others.
+    pub fn trailers(&mut self, more: bool) -> Result<(), Fault> {
+        match self.stage {
+            Stage::AwaitingTrailers => {}
+            Stage::Complete => return Err(Fault::AfterEnd("http.response.trailers")),
+            _ if !self.trailers => return Err(Fault::TrailersUnannounced),
+            _ => return Err(Fault::TrailersBeforeEnd),
+        }
+        if !more {
+            self.stage = Stage::Complete;
+        }
+        Ok(())
     }
 
     /// The server answers in the application's stead, or gives up: nothing may follow.
@@ -109,7 +139,7 @@ mod tests {
 
     fn started(declared: Option<u64>) -> ResponseState {
         let mut state = ResponseState::new(false);
-        state.start(200, declared).expect("the first start");
+        state.start(200, declared, false).expect("the first start");
         state
     }
 
@@ -135,10 +165,10 @@ mod tests {
     fn order_is_kept() {
         let mut state = ResponseState::new(false);
         assert_eq!(state.body(1, false), Err(Fault::BodyBeforeStart));
-        state.start(200, None).expect("the first start");
-        assert_eq!(state.start(200, None), Err(Fault::SecondStart));
+        state.start(200, None, false).expect("the first start");
+        assert_eq!(state.start(200, None, false), Err(Fault::SecondStart));
         state.body(0, false).expect("the body");
-        assert_eq!(state.start(200, None), Err(Fault::AfterEnd("http.response.start")));
+        assert_eq!(state.start(200, None, false), Err(Fault::AfterEnd("http.response.start")));
     }
 
     #[test]
@@ -146,6 +176,27 @@ mod tests {
         assert_eq!(started(Some(4)).body(5, true), Err(Fault::TooLong { declared: 4, sent: 5 }));
         assert_eq!(started(Some(4)).body(3, false), Err(Fault::TooShort { declared: 4, sent: 3 }));
         assert_eq!(started(Some(4)).body(4, false), Ok(BodyStep::Whole));
+    }
+
+    #[test]
+    fn trailers_come_last_and_only_if_they_were_announced() {
+        let mut state = ResponseState::new(false);
+        state.start(200, None, true).expect("the start");
+        assert_eq!(state.trailers(false), Err(Fault::TrailersBeforeEnd));
+        assert_eq!(state.body(5, false), Ok(BodyStep::Begin));
+        assert_eq!(state.body(5, false), Err(Fault::BodyAfterEnd));
+        assert!(!state.is_complete());
+        assert_eq!(state.trailers(true), Ok(()));
+        assert_eq!(state.trailers(false), Ok(()));
+        assert!(state.is_complete());
+        assert_eq!(state.trailers(false), Err(Fault::AfterEnd("http.response.trailers")));
+        assert_eq!(started(None).trailers(false), Err(Fault::TrailersUnannounced));
+    }
+
+    #[test]
+    fn hints_come_before_the_head() {
+        assert_eq!(ResponseState::new(false).hint(), Ok(()));
+        assert_eq!(started(None).hint(), Err(Fault::HintAfterStart));
     }
 
     #[test]
@@ -159,11 +210,11 @@ mod tests {
     #[test]
     fn a_response_without_a_body_may_declare_any_length() {
         let mut head = ResponseState::new(true);
-        head.start(200, Some(1000)).expect("the start");
+        head.start(200, Some(1000), false).expect("the start");
         assert_eq!(head.body(0, false), Ok(BodyStep::Whole));
         assert_eq!(head.declared_length(), None);
         let mut unchanged = ResponseState::new(false);
-        unchanged.start(304, Some(1000)).expect("the start");
+        unchanged.start(304, Some(1000), false).expect("the start");
         assert_eq!(unchanged.body(0, false), Ok(BodyStep::Whole));
     }
 }

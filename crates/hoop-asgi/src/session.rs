@@ -17,6 +17,8 @@ pub enum CloseStep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Connecting,
+    /// A response is on its way in place of a WebSocket.
+    Denying,
     Open,
     Closed,
 }
@@ -34,7 +36,7 @@ impl Default for SessionState {
 impl SessionState {
     /// Whether the handshake waits for its answer.
     pub fn is_connecting(&self) -> bool {
-        self.0 == Stage::Connecting
+        matches!(self.0, Stage::Connecting | Stage::Denying)
     }
 
     /// Whether the application has closed or refused it.
@@ -46,8 +48,19 @@ impl SessionState {
     pub fn accept(&mut self) -> Result<(), Fault> {
         match self.0 {
             Stage::Connecting => self.0 = Stage::Open,
+            Stage::Denying => return Err(Fault::AcceptAfterDenial),
             Stage::Open => return Err(Fault::SecondAccept),
             Stage::Closed => return Err(Fault::AfterClose("websocket.accept")),
+        }
+        Ok(())
+    }
+
+    /// 'websocket.http.response.start': only instead of an accept.
+    pub fn deny(&mut self) -> Result<(), Fault> {
+        match self.0 {
+            Stage::Connecting | Stage::Denying => self.0 = Stage::Denying,
+            Stage::Open => return Err(Fault::DenialAfterAccept),
+            Stage::Closed => return Err(Fault::AfterClose("websocket.http.response.start")),
         }
         Ok(())
     }
@@ -55,7 +68,7 @@ impl SessionState {
     /// 'websocket.send'.
     pub fn send(&self) -> Result<(), Fault> {
         match self.0 {
-            Stage::Connecting => Err(Fault::SendBeforeAccept),
+            Stage::Connecting | Stage::Denying => Err(Fault::SendBeforeAccept),
             Stage::Open => Ok(()),
             Stage::Closed => Err(Fault::AfterClose("websocket.send")),
         }
@@ -64,7 +77,7 @@ impl SessionState {
     /// 'websocket.close', or the server's own end of the session.
     pub fn close(&mut self) -> Result<CloseStep, Fault> {
         let step = match self.0 {
-            Stage::Connecting => CloseStep::Refuse,
+            Stage::Connecting | Stage::Denying => CloseStep::Refuse,
             Stage::Open => CloseStep::Close,
             Stage::Closed => return Err(Fault::AfterClose("websocket.close")),
         };
@@ -94,6 +107,7 @@ mod tests {
         let mut state = SessionState::default();
         assert_eq!(state.send(), Err(Fault::SendBeforeAccept));
         assert_eq!(state.accept(), Ok(()));
+        assert_eq!(state.deny(), Err(Fault::DenialAfterAccept));
         assert_eq!(state.accept(), Err(Fault::SecondAccept));
         assert_eq!(state.send(), Ok(()));
         assert_eq!(state.close(), Ok(CloseStep::Close));
@@ -107,6 +121,17 @@ mod tests {
         let mut state = SessionState::default();
         assert_eq!(state.close(), Ok(CloseStep::Refuse));
         assert!(state.is_closed());
+    }
+
+    #[test]
+    fn a_denial_stands_in_place_of_an_accept() {
+        let mut state = SessionState::default();
+        assert_eq!(state.deny(), Ok(()));
+        assert_eq!(state.accept(), Err(Fault::AcceptAfterDenial));
+        assert_eq!(state.send(), Err(Fault::SendBeforeAccept));
+        assert!(state.is_connecting());
+        assert_eq!(state.close(), Ok(CloseStep::Refuse));
+        assert_eq!(state.deny(), Err(Fault::AfterClose("websocket.http.response.start")));
     }
 
     #[test]

@@ -7,22 +7,59 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+
+use crate::file_part::FilePart;
 
 /// The stream ended before it was complete, so the connection must not be used again.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the response was aborted before it was complete")]
 pub struct BodyAborted;
 
+/// A piece of a streamed body.
+#[derive(Debug)]
+pub enum Piece {
+    /// Bytes as they are.
+    Bytes(Bytes),
+    /// A part of a file, read as the peer takes it.
+    File(FilePart),
+}
+
+impl Piece {
+    /// How many bytes it makes.
+    #[expect(clippy::len_without_is_empty, reason = "an empty piece is as good as any")]
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(part) => part.len(),
+        }
+    }
+}
+
+impl From<Bytes> for Piece {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<FilePart> for Piece {
+    fn from(part: FilePart) -> Self {
+        Self::File(part)
+    }
+}
+
 type Wakeup = Box<dyn FnOnce()>;
 
 #[derive(Default)]
 struct Channel {
-    chunks: VecDeque<Bytes>,
-    buffered: usize,
+    pieces: VecDeque<Piece>,
+    buffered: u64,
     /// The exact length, where it is known, so that the response is not chunked.
     remaining: Option<u64>,
     finished: bool,
+    /// What follows the last chunk.
+    trailers: Option<HeaderMap>,
     aborted: bool,
     waited_before_abort: bool,
     reader_gone: bool,
@@ -37,14 +74,21 @@ pub struct BodySender {
 }
 
 impl BodySender {
-    /// Queues a chunk; chunks for a reader that is gone are dropped.
-    pub fn push(&self, chunk: Bytes) {
+    /// Queues a piece; pieces for a reader that is gone are dropped.
+    pub fn push(&self, piece: impl Into<Piece>) {
+        let piece = piece.into();
         let mut channel = self.channel.borrow_mut();
-        if !chunk.is_empty() && !channel.reader_gone {
-            channel.buffered += chunk.len();
-            channel.chunks.push_back(chunk);
+        if piece.len() > 0 && !channel.reader_gone {
+            channel.buffered = channel.buffered.saturating_add(piece.len());
+            channel.pieces.push_back(piece);
         }
         wake(channel);
+    }
+
+    /// Ends the body with trailers.
+    pub fn finish_with(&self, trailers: HeaderMap) {
+        self.channel.borrow_mut().trailers = Some(trailers);
+        self.finish();
     }
 
     /// Ends the body; what is queued still goes out.
@@ -62,7 +106,7 @@ impl BodySender {
     }
 
     /// Bytes queued and not yet taken by the connection.
-    pub fn buffered(&self) -> usize {
+    pub fn buffered(&self) -> u64 {
         self.channel.borrow().buffered
     }
 
@@ -107,7 +151,7 @@ impl Drop for BodyStream {
         let (drained, gone) = {
             let mut channel = self.0.borrow_mut();
             channel.reader_gone = true;
-            channel.chunks.clear();
+            channel.pieces.clear();
             channel.buffered = 0;
             (channel.on_drained.take(), channel.on_gone.take())
         };
@@ -161,7 +205,10 @@ impl Body for ResponseBody {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Stream(stream) => {
                 let channel = stream.0.borrow();
-                channel.finished && channel.chunks.is_empty() && !channel.aborted
+                channel.finished
+                    && channel.pieces.is_empty()
+                    && channel.trailers.is_none()
+                    && !channel.aborted
             }
         }
     }
@@ -181,12 +228,23 @@ fn poll_stream(
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Frame<Bytes>, BodyAborted>>> {
     let mut channel = shared.borrow_mut();
-    if let Some(chunk) = channel.chunks.pop_front() {
-        channel.buffered -= chunk.len();
-        if let Some(remaining) = &mut channel.remaining {
-            *remaining = remaining.saturating_sub(chunk.len() as u64);
+    if let Some(piece) = channel.pieces.pop_front() {
+        let (chunk, rest) = match piece {
+            Piece::Bytes(bytes) => (bytes, None),
+            Piece::File(part) => match part.read() {
+                Ok((bytes, rest)) => (bytes, rest),
+                Err(_) => return Poll::Ready(Some(Err(BodyAborted))),
+            },
+        };
+        if let Some(rest) = rest {
+            channel.pieces.push_front(Piece::File(rest));
         }
-        let drained = if channel.chunks.is_empty() { channel.on_drained.take() } else { None };
+        let length = chunk.len() as u64;
+        channel.buffered = channel.buffered.saturating_sub(length);
+        if let Some(remaining) = &mut channel.remaining {
+            *remaining = remaining.saturating_sub(length);
+        }
+        let drained = if channel.pieces.is_empty() { channel.on_drained.take() } else { None };
         drop(channel);
         if let Some(drained) = drained {
             drained();
@@ -203,7 +261,7 @@ fn poll_stream(
         return Poll::Pending;
     }
     if channel.finished {
-        return Poll::Ready(None);
+        return Poll::Ready(channel.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
     }
     channel.reader = Some(cx.waker().clone());
     Poll::Pending
@@ -263,6 +321,19 @@ mod tests {
         assert!(sender.is_reader_gone());
         sender.push(Bytes::from_static(b"too late"));
         assert_eq!(sender.buffered(), 0);
+    }
+
+    #[test]
+    fn trailers_come_after_the_last_chunk() {
+        let (sender, mut body) = ResponseBody::stream(None);
+        sender.push(Bytes::from_static(b"body"));
+        sender.finish_with(HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("x"))]));
+        assert!(!body.is_end_stream());
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(chunk))) if chunk == "body"));
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(Some(Ok(last))) = Pin::new(&mut body).poll_frame(&mut cx) else { panic!("a frame") };
+        assert_eq!(last.into_trailers().expect("trailers")["etag"], "x");
+        assert!(matches!(frame(&mut body), Poll::Ready(None)));
     }
 
     #[test]

@@ -4,31 +4,57 @@
 //! - [`PeerAddress`], [`ipv4_text`], [`ipv6_text`]: addresses as the kernel writes them.
 //! - [`Listener`]: where connections come from, TCP or Unix.
 //! - [`serve`]: the accept loop; each connection becomes a task of the embedder's executor.
+//! - [`TlsIdentity`]: certificate and key, read again when they change.
 //! - [`Application`]: what the embedder answers requests and WebSockets with.
+//! - [`Limits`], [`Limiter`]: what clients may have, and what they are held to.
 //! - [`ResponseBody`], [`BodySender`]: whole or streamed bodies, with backpressure.
 //! - [`WebSocketHandshake`], [`WebSocket`]: the server's side of RFC 6455.
 
+mod accept;
+mod answer;
+mod answered_body;
+mod application;
 mod body;
+mod connection;
+mod entrance;
 mod error;
+mod file_part;
+mod gated_wire;
 mod give_way;
+mod http1;
+mod http2;
+mod interim;
+mod limiter;
+mod limits;
 mod listener;
+mod passage;
 mod peer_address;
 mod readiness;
 mod request_check;
-mod server;
+mod reset_budget;
 mod shutdown;
+mod tls;
+mod transport;
 mod websocket;
 mod wire;
 
-pub use body::{BodyAborted, BodySender, ResponseBody};
+pub use accept::serve;
+pub use application::{Application, Executor};
+pub use body::{BodyAborted, BodySender, Piece, ResponseBody};
+pub use connection::{ConnectionFacts, HandshakeFailure, ServeSettings};
 pub use error::ListenError;
+pub use file_part::FilePart;
 pub use give_way::give_way;
+pub use hoop_http1::{MessageLimits, Refusal};
+pub use hoop_limits::PaceLimits;
 pub use hyper::Error as BodyError;
 pub use hyper::body::Incoming;
+pub use interim::InterimResponses;
+pub use limiter::Limiter;
+pub use limits::Limits;
 pub use listener::{Address, Connected, Listener};
 pub use peer_address::{Ipv4Text, PeerAddress, ipv4_text, ipv6_text};
 pub use readiness::{LevelPoller, Readiness};
-pub use request_check::{Refusal, check_request};
-pub use server::{Application, Executor, serve};
 pub use shutdown::{OpenConnection, Shutdown};
-pub use websocket::{Message, PendingWebSocket, WebSocket, WebSocketHandshake};
+pub use tls::{ClientCertificates, Renewal, TlsError, TlsFacts, TlsFiles, TlsIdentity};
+pub use websocket::{Message, PendingWebSocket, WebSocket, WebSocketHandshake, WebSocketOptions};

@@ -2,8 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use tokio::sync::Notify;
 
@@ -25,6 +27,7 @@ struct Shared {
     tasks: RefCell<HashMap<u64, Waker>>,
     begun: Notify,
     none_open: Notify,
+    one_closed: Notify,
 }
 
 /// Ends a server: gracefully at first, then for good.
@@ -73,6 +76,11 @@ impl Shutdown {
         self.0.open.get()
     }
 
+    /// Waits until a connection closes.
+    pub(crate) async fn closed(&self) {
+        self.0.one_closed.notified().await;
+    }
+
     /// Waits until no connection is open.
     pub async fn drained(&self) {
         while self.0.open.get() > 0 {
@@ -94,6 +102,20 @@ impl OpenConnection {
         self.shutdown.0.phase.get()
     }
 
+    /// Drives `work`, but gives it up where it would have to wait and the server stops.
+    pub(crate) async fn unless_stopping<F: Future>(&self, work: F) -> Option<F::Output> {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            self.remember(cx.waker());
+            match work.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending if self.phase() == Phase::Serving => Poll::Pending,
+                Poll::Pending => Poll::Ready(None),
+            }
+        })
+        .await
+    }
+
     /// The task to wake when the phase changes. A tokio task keeps its waker, so once is enough.
     pub(crate) fn remember(&self, task: &Waker) {
         if !self.remembered.replace(true) {
@@ -108,6 +130,7 @@ impl Drop for OpenConnection {
         let task = shared.tasks.borrow_mut().remove(&self.number);
         drop(task);
         shared.open.set(shared.open.get() - 1);
+        shared.one_closed.notify_waiters();
         if shared.open.get() == 0 {
             shared.none_open.notify_waiters();
         }

@@ -19,6 +19,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::interim::InterimResponses;
+
 /// What fits is joined: a few headers and a body of some kilobytes.
 const JOIN_UP_TO: usize = 4096;
 /// How long a peer that goes on sending is listened to after the last response.
@@ -52,7 +54,10 @@ pub struct Wire<S: AsyncWrite + Unpin> {
     /// Short output that was accepted and waits for `poll_flush`, but for the first `sent` bytes.
     pending: Vec<u8>,
     sent: usize,
+    /// Bytes that the system has taken, of all output.
+    taken: u64,
     peer_sends: PeerSends,
+    interim: Option<InterimResponses>,
     /// What is pending may go out: the others had their turn.
     gave_way: bool,
     closing: Closing,
@@ -60,7 +65,27 @@ pub struct Wire<S: AsyncWrite + Unpin> {
 
 impl<S: AsyncWrite + Unpin> Wire<S> {
     pub fn new(stream: S, peer_sends: PeerSends) -> Self {
-        Self { stream, pending: Vec::new(), sent: 0, peer_sends, gave_way: false, closing: Closing::Not }
+        Self {
+            stream,
+            pending: Vec::new(),
+            sent: 0,
+            taken: 0,
+            peer_sends,
+            interim: None,
+            gave_way: false,
+            closing: Closing::Not,
+        }
+    }
+
+    /// Bytes that the system has taken.
+    pub fn sent(&self) -> u64 {
+        self.taken
+    }
+
+    /// Sends these too.
+    pub fn with_interim(mut self, interim: InterimResponses) -> Self {
+        self.interim = Some(interim);
+        self
     }
 
     /// Sends what is pending, whoever else is ready.
@@ -68,7 +93,10 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
         while let Some(left) = self.pending.get(self.sent..).filter(|left| !left.is_empty()) {
             match std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, left))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent => self.sent += sent,
+                sent => {
+                    self.sent += sent;
+                    self.taken += sent as u64;
+                }
             }
         }
         self.pending.clear();
@@ -118,7 +146,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             std::task::ready!(this.poll_send(cx))?;
         }
         if length > JOIN_UP_TO {
-            return Pin::new(&mut this.stream).poll_write_vectored(cx, pieces);
+            let sent = std::task::ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, pieces))?;
+            this.taken += sent as u64;
+            return Poll::Ready(Ok(sent));
         }
         for piece in pieces {
             this.pending.extend_from_slice(piece);
@@ -132,6 +162,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        // hyper flushes only when it has nothing left to write, so this lies between two responses.
+        if let Some(interim) = &this.interim {
+            interim.take(&mut this.pending);
+        }
         if !this.pending.is_empty() && !std::mem::replace(&mut this.gave_way, true) {
             // The other connections that are ready are served first, then all answers go out in a
             // row: a peer that is woken once for many costs less than one that is woken for each.

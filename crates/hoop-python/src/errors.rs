@@ -2,7 +2,7 @@
 
 use std::io;
 
-use hoop_net::ListenError;
+use hoop_net::{ListenError, TlsError};
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 
@@ -34,6 +34,11 @@ pub fn client_disconnected(py: Python<'_>, request: &str) -> PyErr {
 /// `hoopsnake.ListenError`.
 pub fn listen_error(py: Python<'_>, error: &ListenError) -> PyErr {
     of_our_own(py, |imports| &imports.listen_error, error.to_string())
+}
+
+/// `hoopsnake.ServerError`, for TLS files that cannot be used.
+pub fn tls_error(py: Python<'_>, error: &TlsError) -> PyErr {
+    of_our_own(py, |imports| &imports.server_error, error.to_string())
 }
 
 /// An exception of a class that is written in Python.

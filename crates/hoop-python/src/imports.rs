@@ -29,6 +29,7 @@ pub struct Imports {
     /// A Python function that does nothing; calling it lets other threads have the GIL.
     pub share_gil: Py<PyAny>,
     pub client_disconnected: Py<PyAny>,
+    pub server_error: Py<PyAny>,
     pub listen_error: Py<PyAny>,
     /// `{"eager_start": True}` where tasks can start eagerly (Python 3.12), else empty.
     pub eager_start: Py<PyDict>,
@@ -85,6 +86,7 @@ impl Imports {
             transport_socket: py.import("hoopsnake._transport_socket")?.getattr("TransportSocket")?.unbind(),
             share_gil: py.eval(c"lambda: None", None, None)?.unbind(),
             client_disconnected: errors.getattr("ClientDisconnected")?.unbind(),
+            server_error: errors.getattr("ServerError")?.unbind(),
             listen_error: errors.getattr("ListenError")?.unbind(),
             eager_start: eager_start.unbind(),
         })

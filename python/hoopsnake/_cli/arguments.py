@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import math
 from typing import Any
+
+from hoopsnake._cli.limit_arguments import add_limit_arguments, seconds
 
 __all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "command_parser", "run_parser"]
 
@@ -43,8 +44,9 @@ examples:
 exit status: the program's own; 2 if the command is wrong or the script cannot be opened."""
 
 _SERVE_DESCRIPTION = """\
-Serves an ASGI application: HTTP/1.1 and WebSocket on one Rust thread. Ctrl-C or SIGTERM stops it:
-no new connections, then up to --graceful-timeout seconds for the requests under way."""
+Serves an ASGI application: HTTP/1.1, HTTP/2, WebSocket and TLS on one Rust thread. Ctrl-C or
+SIGTERM stops it: no new connections, then up to --graceful-timeout seconds for the requests under
+way."""
 
 _SERVE_EXAMPLES = """\
 examples:
@@ -53,6 +55,7 @@ examples:
   hoop serve shop.web:create_app --factory
   hoop serve app:app --app-dir src --port 0 --access-log
   hoop serve app:app --uds /run/shop.sock --root-path /shop
+  hoop serve app:app --ssl-certfile chain.pem --ssl-keyfile key.pem
 
 exit status: 0 after a stop that was asked for; 1 if the application or the server failed; 2 if the
 command is wrong or names no application; 130 if Ctrl-C came while it was still imported."""
@@ -113,6 +116,9 @@ def _add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         "--uds", metavar="PATH", help="listen on this Unix domain socket, not on a port"
     )
 
+    _add_tls_arguments(parser.add_argument_group("TLS and HTTP/2"))
+    _add_websocket_arguments(parser.add_argument_group("WebSockets"))
+
     how = parser.add_argument_group("how to serve")
     how.add_argument(
         "--root-path",
@@ -131,7 +137,7 @@ def _add_serve_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--graceful-timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds,
         default=10.0,
         help="how long requests under way may take after a stop was asked for (default: 10)",
     )
@@ -147,22 +153,97 @@ def _add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         default=False,
         help="log a line for each request (default: off)",
     )
+    add_limit_arguments(parser)
+
+
+def _add_tls_arguments(tls: argparse._ArgumentGroup) -> None:
+    tls.add_argument(
+        "--ssl-certfile",
+        metavar="PATH",
+        help="serve https and wss with the certificate in this PEM file; it is read again when it "
+        "changes, and on SIGHUP",
+    )
+    tls.add_argument(
+        "--ssl-keyfile",
+        metavar="PATH",
+        help="PEM file with the certificate's private key (default: it is in --ssl-certfile)",
+    )
+    tls.add_argument(
+        "--ssl-ca-certs",
+        metavar="PATH",
+        help="PEM file with the certificates of those who vouch for clients",
+    )
+    tls.add_argument(
+        "--ssl-cert-reqs",
+        metavar="WHETHER",
+        type=_cert_reqs,
+        help="whether clients must show a certificate: none, optional or required; or 0, 1, 2 as "
+        "Python's ssl module numbers them (default: required with --ssl-ca-certs)",
+    )
+    tls.add_argument(
+        "--handshake-timeout",
+        metavar="SECONDS",
+        type=seconds,
+        default=10.0,
+        help="how long a client may take for its TLS handshake or its first bytes (default: 10)",
+    )
+    tls.add_argument(
+        "--http2",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="speak HTTP/2 with clients that do, with and without TLS (default: on)",
+    )
+
+
+def _add_websocket_arguments(websockets: argparse._ArgumentGroup) -> None:
+    websockets.add_argument(
+        "--ws-max-size",
+        metavar="BYTES",
+        type=_size,
+        default=16 * 1024 * 1024,
+        help="largest message that is taken, inflated (default: 16777216)",
+    )
+    websockets.add_argument(
+        "--ws-per-message-deflate",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compress messages for clients that offer it (default: on)",
+    )
+    websockets.add_argument(
+        "--ws-ping-interval",
+        metavar="SECONDS",
+        type=seconds,
+        default=20.0,
+        help="how long a client may be silent before it is sent a ping; 0 sends none (default: 20)",
+    )
+    websockets.add_argument(
+        "--ws-ping-timeout",
+        metavar="SECONDS",
+        type=seconds,
+        default=20.0,
+        help="how long it may stay silent then; 0 never gives it up (default: 20)",
+    )
+
+
+def _size(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes above 0")
+    return int(text)
+
+
+def _cert_reqs(text: str) -> str:
+    names = ("none", "optional", "required")
+    if text in names:
+        return text
+    if text in ("0", "1", "2"):
+        return names[int(text)]
+    raise argparse.ArgumentTypeError(f"{text!r} is not none, optional or required")
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, 0 or more")
-    return seconds
 
 
 def _root_path(text: str) -> str:

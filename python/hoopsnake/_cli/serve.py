@@ -10,6 +10,7 @@ from typing import Any
 import hoopsnake
 from hoopsnake._cli.arguments import DEFAULT_HOST, DEFAULT_PORT
 from hoopsnake._cli.complaint import complain
+from hoopsnake._cli.limit_arguments import chosen_limits
 from hoopsnake._cli.tracebacks import leave_with_own_frames
 from hoopsnake._import_string import ImportStringError, load_app
 
@@ -57,6 +58,17 @@ def _server_config(chosen: argparse.Namespace) -> hoopsnake.ServerConfig:
         graceful_timeout=chosen.graceful_timeout,
         root_path=chosen.root_path,
         lifespan=chosen.lifespan,
+        limits=chosen_limits(chosen),
+        ssl_certfile=chosen.ssl_certfile,
+        ssl_keyfile=chosen.ssl_keyfile,
+        ssl_ca_certs=chosen.ssl_ca_certs,
+        ssl_cert_reqs=chosen.ssl_cert_reqs,
+        http2=chosen.http2,
+        handshake_timeout=chosen.handshake_timeout,
+        ws_max_size=chosen.ws_max_size,
+        ws_per_message_deflate=chosen.ws_per_message_deflate,
+        ws_ping_interval=chosen.ws_ping_interval or None,
+        ws_ping_timeout=chosen.ws_ping_timeout or None,
     )
 
 

@@ -122,7 +122,7 @@ fn a_slow_reader_holds_up_the_writer_and_nothing_else() {
             sender.push(piece.clone());
             written += piece.len();
             assert!(server.talk(last_get("/other").as_bytes()).await.ends_with("other"));
-            if sender.buffered() > piece.len() {
+            if sender.buffered() > piece.len() as u64 {
                 break;
             }
             assert!(written < 64 * 1024 * 1024, "hyper hoards what its peer does not read");

@@ -1,6 +1,6 @@
 //! A server on a port of its own, an application made of closures, and a bare client.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hoop_net::{
-    Address, Application, Executor, Incoming, Listener, Refusal, ResponseBody, Shutdown, WebSocketHandshake,
-    serve,
+    Address, Application, ConnectionFacts, Executor, HandshakeFailure, Incoming, Limiter, Limits, Listener,
+    Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, WebSocketHandshake, serve,
 };
 use http::{Request, Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,6 +45,7 @@ pub struct App {
     websocket: Box<dyn Fn(WebSocketHandshake) -> Answering>,
     pub connections: RefCell<Vec<(Address, Address)>>,
     pub refusals: RefCell<Vec<Refusal>>,
+    pub overloads: Cell<u64>,
 }
 
 impl App {
@@ -58,6 +59,7 @@ impl App {
             websocket: Box::new(|_| Box::pin(async { status(StatusCode::NOT_IMPLEMENTED) })),
             connections: RefCell::default(),
             refusals: RefCell::default(),
+            overloads: Cell::default(),
         }
     }
 
@@ -81,8 +83,8 @@ impl App {
 impl Application for App {
     type Connection = ();
 
-    fn connected(&self, peer: &Address, local: &Address) {
-        self.connections.borrow_mut().push((peer.clone(), local.clone()));
+    fn connected(&self, facts: &ConnectionFacts) {
+        self.connections.borrow_mut().push((facts.peer.clone(), facts.local.clone()));
     }
 
     fn respond(
@@ -105,6 +107,20 @@ impl Application for App {
         self.refusals.borrow_mut().push(refusal);
     }
 
+    fn overloaded(&self, requests: u64) {
+        self.overloads.set(self.overloads.get() + requests);
+    }
+
+    fn tick(&self, _now: Duration) {}
+
+    fn handshake_failed(&self, peer: &Address, failure: &HandshakeFailure) {
+        panic!("a connection of {peer} ended before it began: {failure}");
+    }
+
+    fn certificates_renewed(&self, renewal: &Renewal) {
+        panic!("there are no certificates here: {renewal:?}");
+    }
+
     fn accept_failed(&self, error: &io::Error) {
         panic!("accepting failed: {error}");
     }
@@ -124,10 +140,19 @@ impl Running {
     }
 
     pub fn with_shutdown(app: App, shutdown: Shutdown) -> Self {
+        Self::with(app, shutdown, Limits::default())
+    }
+
+    pub fn with_limits(app: App, limits: Limits) -> Self {
+        Self::with(app, Shutdown::default(), limits)
+    }
+
+    fn with(app: App, shutdown: Shutdown, limits: Limits) -> Self {
         let listener = Listener::tcp("127.0.0.1", 0, 128).expect("any port");
         let Address::Ip(address) = listener.address().expect("its address") else { panic!("not TCP") };
         let app = Rc::new(app);
-        let serving = spawn_local(serve(listener, app.clone(), LocalTasks, shutdown.clone()));
+        let settings = ServeSettings { limiter: Limiter::new(limits), ..ServeSettings::default() };
+        let serving = spawn_local(serve(listener, app.clone(), LocalTasks, shutdown.clone(), settings));
         Self { app, address, shutdown, serving }
     }
 
@@ -155,7 +180,7 @@ impl Running {
 /// Runs a server on a listener of the test's own making.
 pub fn serve_on(listener: Listener, app: App) -> Rc<App> {
     let app = Rc::new(app);
-    spawn_local(serve(listener, app.clone(), LocalTasks, Shutdown::default()));
+    spawn_local(serve(listener, app.clone(), LocalTasks, Shutdown::default(), ServeSettings::default()));
     app
 }
 

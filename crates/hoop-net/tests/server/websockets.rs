@@ -6,7 +6,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
-use hoop_net::{Message, WebSocket};
+use hoop_net::{Message, WebSocket, WebSocketOptions};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use tokio::net::TcpStream;
@@ -42,7 +42,7 @@ async fn deliver(socket: &mut WebSocket, message: Message) {
 fn echo() -> (App, UnboundedReceiver<Message>) {
     let (tell, told) = unbounded_channel();
     let app = App::path().with_websocket(move |handshake| {
-        let (response, pending) = handshake.accept(HeaderMap::new());
+        let (response, pending) = handshake.accept(HeaderMap::new(), &WebSocketOptions::default());
         let tell = tell.clone();
         spawn_local(async move {
             let Some(mut socket) = pending.open().await else { return };
@@ -218,7 +218,7 @@ fn a_handshake_is_answered_as_the_protocol_asks() {
             let mut headers = HeaderMap::new();
             headers.append("set-cookie", HeaderValue::from_static("a=1"));
             headers.append("set-cookie", HeaderValue::from_static("b=2"));
-            let (response, pending) = handshake.accept(headers);
+            let (response, pending) = handshake.accept(headers, &WebSocketOptions::default());
             spawn_local(async move { drop(pending.open().await) });
             async move { response }
         });

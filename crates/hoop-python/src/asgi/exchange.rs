@@ -1,39 +1,46 @@
 //! One HTTP request and its response.
 
 use std::future::poll_fn;
+use std::mem::take;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hoop_asgi::{BodyStep, ResponseState};
-use hoop_net::{BodyError, BodySender, Incoming, ResponseBody, give_way};
-use http::header::HeaderMap;
-use http::{Method, Request, Response, StatusCode};
+use hoop_net::{BodyError, BodySender, Incoming, Piece, ResponseBody, give_way};
+use http::header::{CONTENT_LENGTH, HeaderMap};
+use http::{Method, Request, Response, StatusCode, Version};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::conversation::{Conversation, Step};
+use super::file_message::{path_send, zero_copy_send};
 use super::message;
 use super::reply::{Answer, Replies, Reply, plain};
 use super::request_body::{Reading, RequestBody, poll_chunk};
 use super::request_line::RequestLine;
 use super::scope::Ends;
-use super::server_state::{Ending, ServerState};
+use super::server_state::{Ending, ServerState, is_cancellation};
 use crate::errors::client_disconnected;
 use crate::event_loop::promise::Waiters;
 use crate::gil_cell::GilCell;
 
 /// A streamed body may run ahead of the connection by so many bytes before `send()` waits.
-const STREAM_AHEAD: usize = 64 * 1024;
+const STREAM_AHEAD: u64 = 64 * 1024;
 
 struct Progress {
     body: RequestBody,
     state: ResponseState,
     head: Option<(StatusCode, HeaderMap)>,
     stream: Option<BodySender>,
+    /// Trailers that wait for the last of them.
+    trailers: HeaderMap,
     client_gone: bool,
+    /// The application took too long, and somebody else has answered.
+    overdue: bool,
 }
 
 /// A request being answered.
@@ -41,6 +48,8 @@ pub struct Exchange {
     server: Arc<ServerState>,
     line: RequestLine,
     ends: Arc<Ends>,
+    /// RFC 9110 section 15.2: a client of HTTP/1.0 does not know 103.
+    takes_interim: bool,
     progress: GilCell<Progress>,
     reply: Reply,
     /// Calls of `receive()` that wait for the next event.
@@ -54,18 +63,22 @@ pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incom
     Python::attach(|py| {
         ends.end_outlived(py);
         let (mut parts, body) = request.into_parts();
+        let takes_interim = parts.version == Version::HTTP_11;
         let answers_head = parts.method == Method::HEAD;
         let scope = server.scopes.http(py, &parts, ends);
         let exchange = Arc::new(Exchange {
             server: server.clone(),
             line: RequestLine::new(py, server, ends, &mut parts),
             ends: ends.clone(),
+            takes_interim,
             progress: GilCell::new(Progress {
                 body: RequestBody::new(body),
                 state: ResponseState::new(answers_head),
                 head: None,
                 stream: None,
+                trailers: HeaderMap::new(),
                 client_gone: false,
+                overdue: false,
             }),
             reply: Reply::default(),
             receivers: Waiters::default(),
@@ -78,6 +91,9 @@ pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incom
 
 impl Exchange {
     fn answer(&self, py: Python<'_>, response: Response<ResponseBody>) {
+        if let Some(interim) = &self.ends.interim {
+            interim.forget();
+        }
         let status = response.status();
         self.reply.give(py, response);
         self.line.answered(py, &self.server, status);
@@ -118,61 +134,121 @@ impl Exchange {
 
     fn start_response(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
         let status = message::status(dict)?;
-        let headers = message::headers(dict)?;
+        let mut headers = message::headers(dict)?;
+        let trailers = message::trailers(dict)?;
+        if trailers {
+            // In HTTP/1.1 trailers follow chunks, and what has a length has no chunks.
+            headers.remove(CONTENT_LENGTH);
+        }
         let declared = message::declared_length(&headers)?;
         let mut progress = self.progress.borrow_mut(dict.py());
-        progress.state.start(status.as_u16(), declared).map_err(message::fault)?;
+        progress.state.start(status.as_u16(), declared, trailers).map_err(message::fault)?;
         progress.head = Some((status, headers));
         Ok(())
     }
 
-    fn send_body(self: &Arc<Self>, py: Python<'_>, bytes: Bytes, more: bool) -> PyResult<()> {
-        let step = {
-            let mut progress = self.progress.borrow_mut(py);
-            if progress.client_gone && !progress.state.is_complete() {
-                drop(progress);
-                return Err(client_disconnected(py, &self.line.name()));
-            }
-            progress.state.body(bytes.len() as u64, more).map_err(message::fault)?
-        };
-        match step {
-            BodyStep::Whole => {
-                let response = self.with_head(py, ResponseBody::Whole(bytes));
-                self.answer(py, response);
-            }
-            BodyStep::Begin => self.begin_stream(py, bytes),
-            BodyStep::Continue => {
-                if let Some(stream) = &self.progress.borrow(py).stream {
-                    stream.push(bytes);
-                }
-            }
-            BodyStep::End => {
-                let stream = self.progress.borrow_mut(py).stream.take();
-                if let Some(stream) = stream {
-                    stream.push(bytes);
-                    stream.finish();
-                }
-            }
-        }
-        if !more {
-            self.set_body(py, RequestBody::Taken);
-            self.receivers.wake(py);
+    /// Nothing can be sent to a client that has gone before its response was complete.
+    fn check_client(&self, py: Python<'_>) -> PyResult<()> {
+        let progress = self.progress.borrow(py);
+        if progress.client_gone && !progress.state.is_complete() {
+            drop(progress);
+            return Err(client_disconnected(py, &self.line.name()));
         }
         Ok(())
     }
 
-    fn begin_stream(self: &Arc<Self>, py: Python<'_>, bytes: Bytes) {
-        let length = self.progress.borrow(py).state.declared_length();
+    fn send_body(self: &Arc<Self>, py: Python<'_>, piece: Piece, more: bool) -> PyResult<()> {
+        self.check_client(py)?;
+        let step = self.progress.borrow_mut(py).state.body(piece.len(), more).map_err(message::fault)?;
+        match (step, piece) {
+            (BodyStep::Whole, Piece::Bytes(bytes)) => {
+                let response = self.with_head(py, ResponseBody::Whole(bytes));
+                self.answer(py, response);
+            }
+            (BodyStep::Whole, file @ Piece::File(_)) => {
+                let length = file.len();
+                self.begin_stream(py, file, Some(length));
+                self.end_stream(py, None);
+            }
+            (BodyStep::Begin, piece) => {
+                let length = self.progress.borrow(py).state.declared_length();
+                self.begin_stream(py, piece, length);
+            }
+            (BodyStep::Continue, piece) => {
+                if let Some(stream) = &self.progress.borrow(py).stream {
+                    stream.push(piece);
+                }
+            }
+            (BodyStep::End, piece) => self.end_stream(py, Some(piece)),
+        }
+        self.complete(py);
+        Ok(())
+    }
+
+    /// Tells whoever receives that the response is complete, if it is.
+    fn complete(&self, py: Python<'_>) {
+        let is_complete = self.progress.borrow(py).state.is_complete();
+        if is_complete {
+            self.set_body(py, RequestBody::Taken);
+            self.receivers.wake(py);
+        }
+    }
+
+    fn send_trailers(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+        let py = dict.py();
+        self.check_client(py)?;
+        let fields = message::headers(dict)?;
+        let more = message::more_trailers(dict)?;
+        let last = {
+            let mut progress = self.progress.borrow_mut(py);
+            progress.state.trailers(more).map_err(message::fault)?;
+            progress.trailers.extend(fields);
+            if more {
+                None
+            } else {
+                progress.stream.take().map(|stream| (stream, take(&mut progress.trailers)))
+            }
+        };
+        if let Some((stream, trailers)) = last {
+            stream.finish_with(trailers);
+        }
+        self.complete(py);
+        Ok(())
+    }
+
+    fn send_hint(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+        let py = dict.py();
+        let links = message::links(dict)?;
+        self.progress.borrow(py).state.hint().map_err(message::fault)?;
+        // Where it was not announced it is left out: a hint may be.
+        if let Some(interim) = self.ends.interim.as_ref().filter(|_| self.takes_interim) {
+            interim.early_hints(&links);
+            self.reply.nudge(py);
+        }
+        Ok(())
+    }
+
+    fn begin_stream(self: &Arc<Self>, py: Python<'_>, piece: Piece, length: Option<u64>) {
         let (sender, body) = ResponseBody::stream(length);
         let exchange = self.clone();
         sender.when_gone(move || Python::attach(|py| exchange.stream_gone(py)));
         if self.progress.borrow(py).state.is_bodyless() {
             drop(self.ends.outlived.replace(py, Some(Arc::downgrade(self))));
         }
-        sender.push(bytes);
+        sender.push(piece);
         self.progress.borrow_mut(py).stream = Some(sender);
         let response = self.with_head(py, body);
         self.answer(py, response);
+    }
+
+    fn end_stream(&self, py: Python<'_>, last: Option<Piece>) {
+        let stream = self.progress.borrow_mut(py).stream.take();
+        if let Some(stream) = stream {
+            if let Some(piece) = last {
+                stream.push(piece);
+            }
+            stream.finish();
+        }
     }
 
     fn with_head(&self, py: Python<'_>, body: ResponseBody) -> Response<ResponseBody> {
@@ -241,9 +317,18 @@ impl Conversation for Exchange {
         let (dict, kind) = message::dict_and_type(message)?;
         match kind.to_str()? {
             "http.response.start" => self.start_response(dict),
-            "http.response.body" => self.send_body(py, message::body(dict)?, message::more_body(dict)?),
+            "http.response.body" => {
+                self.send_body(py, message::body(dict)?.into(), message::more_body(dict)?)
+            }
+            "http.response.trailers" => self.send_trailers(dict),
+            "http.response.early_hint" => self.send_hint(dict),
+            "http.response.pathsend" => self.send_body(py, path_send(dict)?.into(), false),
+            "http.response.zerocopysend" => {
+                self.send_body(py, zero_copy_send(dict)?.into(), message::more_body(dict)?)
+            }
             other => Err(PyValueError::new_err(format!(
-                "an HTTP application sends 'http.response.start' and 'http.response.body', not {other:?}"
+                "an HTTP application sends 'http.response.start', 'http.response.body' and what \
+                 scope['extensions'] names, not {other:?}"
             ))),
         }
     }
@@ -283,18 +368,20 @@ impl Replies for Exchange {
 
 impl Ending for Exchange {
     fn ended(&self, py: Python<'_>, failure: Option<PyErr>) {
-        let (complete, committed, client_gone, stream) = {
+        let (complete, committed, client_gone, overdue, stream) = {
             let mut progress = self.progress.borrow_mut(py);
             let complete = progress.state.is_complete();
             let committed = progress.state.is_committed();
             progress.state.finish();
-            (complete, committed, progress.client_gone, progress.stream.take())
+            (complete, committed, progress.client_gone, progress.overdue, progress.stream.take())
         };
         let status = match &failure {
             Some(error) if self.server.has_cancelled(py, error) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         match failure {
+            // Asked for, and told already.
+            Some(error) if overdue && is_cancellation(py, &error) => {}
             Some(error) => self.server.application_failed(py, error, &self.line.name(), client_gone),
             None if !complete && !client_gone => {
                 self.server.tell(py, "application_stopped_short", (self.line.name(), committed));
@@ -312,6 +399,24 @@ impl Ending for Exchange {
         }
         self.receivers.wake(py);
         self.senders.wake(py);
+    }
+
+    fn owes_an_answer(&self, py: Python<'_>) -> bool {
+        let progress = self.progress.borrow(py);
+        // Whoever waits for the client's body cannot answer; the connection has a limit for that.
+        !progress.state.is_committed() && !matches!(progress.body, RequestBody::BeingRead(_))
+    }
+
+    fn overdue(&self, py: Python<'_>, limit: Duration) {
+        let client_gone = {
+            let mut progress = self.progress.borrow_mut(py);
+            progress.overdue = true;
+            std::mem::replace(&mut progress.client_gone, true)
+        };
+        self.server.tell(py, "overdue", (self.line.name(), limit.as_secs_f64()));
+        if !client_gone {
+            self.answer(py, plain(StatusCode::GATEWAY_TIMEOUT));
+        }
     }
 }
 

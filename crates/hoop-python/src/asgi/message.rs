@@ -69,6 +69,35 @@ pub fn status(message: &Bound<'_, PyDict>) -> PyResult<StatusCode> {
     StatusCode::from_u16(number).map_err(|_| wrong())
 }
 
+/// Whether 'http.response.start' announces trailers.
+pub fn trailers(message: &Bound<'_, PyDict>) -> PyResult<bool> {
+    is_set(message, intern!(message.py(), "trailers"))
+}
+
+/// Whether another 'http.response.trailers' follows this one.
+pub fn more_trailers(message: &Bound<'_, PyDict>) -> PyResult<bool> {
+    is_set(message, intern!(message.py(), "more_trailers"))
+}
+
+/// The links of 'http.response.early_hint'.
+pub fn links(message: &Bound<'_, PyDict>) -> PyResult<Vec<HeaderValue>> {
+    let Some(links) = message.get_item(intern!(message.py(), "links"))? else {
+        return Err(PyValueError::new_err("'http.response.early_hint' needs 'links'"));
+    };
+    let mut values = Vec::new();
+    for link in links.try_iter()? {
+        let link = link?;
+        let Ok(bytes) = link.cast::<PyBytes>() else {
+            return Err(PyTypeError::new_err(format!(
+                "'links' of 'http.response.early_hint' are bytes, not {}",
+                type_name(&link)
+            )));
+        };
+        values.push(header_value(b"link", bytes.as_bytes())?);
+    }
+    Ok(values)
+}
+
 /// The message of 'websocket.send'.
 pub fn websocket_send(message: &Bound<'_, PyDict>) -> PyResult<Message> {
     let py = message.py();
@@ -176,15 +205,18 @@ fn two_of<'py>(mut items: Bound<'py, PyIterator>) -> PyResult<(Bound<'py, PyByte
 fn append_checked(map: &mut HeaderMap, name: &[u8], value: &[u8]) -> PyResult<()> {
     let header = HeaderName::from_bytes(name)
         .map_err(|_| PyValueError::new_err(format!("{} is not a valid header name", quoted(name))))?;
-    let content = HeaderValue::from_bytes(value).map_err(|_| {
+    map.append(header, header_value(name, value)?);
+    Ok(())
+}
+
+fn header_value(name: &[u8], value: &[u8]) -> PyResult<HeaderValue> {
+    HeaderValue::from_bytes(value).map_err(|_| {
         PyValueError::new_err(format!(
             "header {}: the value {} contains a control character (a line break would let it forge headers)",
             quoted(name),
             quoted(value)
         ))
-    })?;
-    map.append(header, content);
-    Ok(())
+    })
 }
 
 /// Bytes as Python would show them, cut where they get long.
@@ -221,7 +253,11 @@ pub fn body(message: &Bound<'_, PyDict>) -> PyResult<Bytes> {
 
 /// Whether another 'http.response.body' follows this one.
 pub fn more_body(message: &Bound<'_, PyDict>) -> PyResult<bool> {
-    message.get_item(intern!(message.py(), "more_body"))?.map_or(Ok(false), |value| value.is_truthy())
+    is_set(message, intern!(message.py(), "more_body"))
+}
+
+fn is_set(message: &Bound<'_, PyDict>, key: &Bound<'_, PyString>) -> PyResult<bool> {
+    message.get_item(key)?.map_or(Ok(false), |value| value.is_truthy())
 }
 
 fn bytes_of(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Bytes> {

@@ -2,16 +2,23 @@
 //!
 //! - `server`: the Python class that listens, and the bridge to `hoop_net`'s accept loop.
 //! - `server_state`: what all requests share; runs the application as tasks.
+//! - `deadlines`: applications that take too long to answer.
+//! - `limit_settings`: a `hoopsnake.ServerLimits` as the engine has it.
 //! - `exchange`, `session`: one HTTP request; one WebSocket.
 //! - `conversation`: the `receive` and `send` of both.
 
 mod conversation;
+mod deadlines;
+mod denial;
 mod exchange;
+mod file_message;
+mod limit_settings;
 mod message;
 mod reply;
 mod request_body;
 mod request_line;
 mod scope;
+mod scope_extensions;
 mod server;
 mod server_state;
 mod session;

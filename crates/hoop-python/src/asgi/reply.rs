@@ -38,6 +38,16 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// Lets hyper look after the connection, whose reply is still to come.
+    pub fn nudge(&self, py: Python<'_>) {
+        let hyper = self.0.borrow_mut(py).hyper.take();
+        if let Some(hyper) = hyper {
+            hyper.wake();
+        }
+    }
+}
+
 /// What owes hyper a reply.
 pub trait Replies: Send + Sync + 'static {
     fn reply(&self) -> &Reply;

@@ -25,7 +25,11 @@ impl RequestLine {
     pub fn new(py: Python<'_>, server: &ServerState, ends: &Ends, parts: &mut Parts) -> Self {
         let access = server.access_log.then(|| Access {
             client: ends.client.clone_ref(py),
-            version: if parts.version == Version::HTTP_10 { "1.0" } else { "1.1" },
+            version: match parts.version {
+                Version::HTTP_10 => "1.0",
+                Version::HTTP_2 => "2",
+                _ => "1.1",
+            },
         });
         Self { method: std::mem::take(&mut parts.method), uri: std::mem::take(&mut parts.uri), access }
     }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Weak};
 
-use hoop_net::Address;
+use hoop_net::{Address, ConnectionFacts, InterimResponses, TlsFacts};
+use http::header::HOST;
 use http::request::Parts;
 use http::{Method, Version};
 use percent_encoding::percent_decode;
@@ -12,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use super::exchange::Exchange;
+use super::scope_extensions::{ExtensionTemplates, add_tls};
 use crate::gil_cell::GilCell;
 
 /// Dicts with what is the same for every scope of a server; a scope begins as a copy.
@@ -19,6 +21,7 @@ use crate::gil_cell::GilCell;
 pub struct ScopeTemplates {
     http: Py<PyDict>,
     websocket: Py<PyDict>,
+    extensions: ExtensionTemplates,
     root_path: String,
     state: Option<Py<PyDict>>,
 }
@@ -27,6 +30,10 @@ pub struct ScopeTemplates {
 pub struct Ends {
     pub client: Py<PyAny>,
     server: Py<PyAny>,
+    /// The `tls` extension, over TLS.
+    tls: Option<Py<PyDict>>,
+    /// Where early hints go, over HTTP/1.
+    pub interim: Option<InterimResponses>,
     /// An exchange whose response went out whole while its application still streams a body that
     /// has nowhere to go (HEAD, 304): it ends with the next request, or with the connection.
     pub outlived: GilCell<Option<Weak<Exchange>>>,
@@ -42,13 +49,19 @@ impl Drop for OpenEnds {
 }
 
 impl Ends {
-    pub fn new(py: Python<'_>, peer: &Address, local: &Address) -> PyResult<Self> {
-        Ok(Self { client: end(py, peer)?, server: end(py, local)?, outlived: GilCell::default() })
+    pub fn new(py: Python<'_>, facts: &ConnectionFacts) -> PyResult<Self> {
+        Ok(Self {
+            client: end(py, &facts.peer)?,
+            server: end(py, &facts.local)?,
+            tls: facts.tls.as_ref().map(|facts| tls_extension(py, facts)).transpose()?,
+            interim: facts.interim.clone(),
+            outlived: GilCell::default(),
+        })
     }
 
     /// For want of memory: ASGI allows both to be None.
     pub fn unknown(py: Python<'_>) -> Self {
-        Self { client: py.None(), server: py.None(), outlived: GilCell::default() }
+        Self { client: py.None(), server: py.None(), tls: None, interim: None, outlived: GilCell::default() }
     }
 
     /// Tells an application that streams into nowhere that nobody waits for it any more.
@@ -58,6 +71,19 @@ impl Ends {
             exchange.client_left(py);
         }
     }
+}
+
+/// What the ASGI specification's TLS extension says of a connection.
+fn tls_extension(py: Python<'_>, facts: &TlsFacts) -> PyResult<Py<PyDict>> {
+    let extension = PyDict::new(py);
+    extension.set_item("server_cert", &*facts.server_certificate)?;
+    extension.set_item("client_cert_chain", PyTuple::new(py, &facts.client_certificates)?)?;
+    extension.set_item("client_cert_name", facts.client_name.as_deref())?;
+    // A certificate that does not hold ends the handshake.
+    extension.set_item("client_cert_error", py.None())?;
+    extension.set_item("tls_version", facts.version)?;
+    extension.set_item("cipher_suite", facts.cipher_suite)?;
+    Ok(extension.unbind())
 }
 
 fn end(py: Python<'_>, address: &Address) -> PyResult<Py<PyAny>> {
@@ -84,7 +110,7 @@ impl ScopeTemplates {
             dict.set_item(intern!(py, "scheme"), scheme)?;
             dict.set_item(intern!(py, "root_path"), &root_path)?;
             // Here so that the copies need not grow.
-            for later in ["server", "client", "path", "raw_path", "query_string", "headers"] {
+            for later in ["server", "client", "path", "raw_path", "query_string", "headers", "extensions"] {
                 dict.set_item(PyString::intern(py, later), py.None())?;
             }
             if kind == "http" {
@@ -100,6 +126,7 @@ impl ScopeTemplates {
         Ok(Self {
             http: template("http", "http")?,
             websocket: template("websocket", "ws")?,
+            extensions: ExtensionTemplates::new(py)?,
             root_path,
             state,
         })
@@ -108,10 +135,10 @@ impl ScopeTemplates {
     pub fn http<'py>(&self, py: Python<'py>, parts: &Parts, ends: &Ends) -> PyResult<Bound<'py, PyDict>> {
         let scope = self.http.bind(py).copy()?;
         scope.set_item(intern!(py, "method"), method(py, &parts.method))?;
-        if parts.version == Version::HTTP_10 {
-            scope.set_item(intern!(py, "http_version"), intern!(py, "1.0"))?;
+        if ends.tls.is_some() {
+            scope.set_item(intern!(py, "scheme"), intern!(py, "https"))?;
         }
-        self.fill(&scope, parts, ends)?;
+        self.fill(&scope, parts, ends, &self.extensions.http(py, parts)?)?;
         Ok(scope)
     }
 
@@ -127,11 +154,20 @@ impl ScopeTemplates {
         let names =
             PyList::new(py, names.map(str::trim).filter(|name| !name.is_empty()).collect::<Vec<_>>())?;
         scope.set_item(intern!(py, "subprotocols"), names)?;
-        self.fill(&scope, parts, ends)?;
+        if ends.tls.is_some() {
+            scope.set_item(intern!(py, "scheme"), intern!(py, "wss"))?;
+        }
+        self.fill(&scope, parts, ends, &self.extensions.websocket(py)?)?;
         Ok(scope)
     }
 
-    fn fill(&self, scope: &Bound<'_, PyDict>, parts: &Parts, ends: &Ends) -> PyResult<()> {
+    fn fill(
+        &self,
+        scope: &Bound<'_, PyDict>,
+        parts: &Parts,
+        ends: &Ends,
+        extensions: &Bound<'_, PyDict>,
+    ) -> PyResult<()> {
         let py = scope.py();
         let raw_path = parts.uri.path();
         let path = decode_path(raw_path);
@@ -146,6 +182,15 @@ impl ScopeTemplates {
         scope.set_item(intern!(py, "headers"), headers(py, parts)?)?;
         scope.set_item(intern!(py, "client"), &ends.client)?;
         scope.set_item(intern!(py, "server"), &ends.server)?;
+        match parts.version {
+            Version::HTTP_10 => scope.set_item(intern!(py, "http_version"), intern!(py, "1.0"))?,
+            Version::HTTP_2 => scope.set_item(intern!(py, "http_version"), intern!(py, "2"))?,
+            _ => {}
+        }
+        if let Some(tls) = &ends.tls {
+            add_tls(extensions, tls)?;
+        }
+        scope.set_item(intern!(py, "extensions"), extensions)?;
         if let Some(state) = &self.state {
             // ASGI lifespan: each request gets a shallow copy.
             scope.set_item(intern!(py, "state"), state.bind(py).copy()?)?;
@@ -156,7 +201,15 @@ impl ScopeTemplates {
 
 fn headers<'py>(py: Python<'py>, parts: &Parts) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
+    // ASGI: what was `:authority` is the first header.
+    let from_authority = if parts.version == Version::HTTP_2 { parts.headers.get(HOST) } else { None };
+    if let Some(host) = from_authority {
+        list.append((PyBytes::new(py, b"host"), PyBytes::new(py, host.as_bytes())))?;
+    }
     for (name, value) in &parts.headers {
+        if from_authority.is_some() && name == HOST {
+            continue;
+        }
         let pair: [Bound<'py, PyBytes>; 2] =
             [PyBytes::new(py, name.as_str().as_bytes()), PyBytes::new(py, value.as_bytes())];
         list.append(PyTuple::new(py, pair)?)?;

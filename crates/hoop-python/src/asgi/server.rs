@@ -5,19 +5,24 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hoop_net::{
-    Address, Application, Executor, Incoming, Listener, Refusal, ResponseBody, Shutdown, WebSocketHandshake,
+    Address, Application, ClientCertificates, ConnectionFacts, Executor, HandshakeFailure, Incoming, Limiter,
+    Listener, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, TlsError, TlsFiles, TlsIdentity,
+    WebSocketHandshake, WebSocketOptions,
 };
 use http::{Request, Response};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::deadlines::Deadlines;
+use super::limit_settings::LimitSettings;
 use super::scope::{Ends, OpenEnds, ScopeTemplates};
 use super::server_state::ServerState;
 use super::{exchange, session};
-use crate::errors::{listen_error, os_error};
+use crate::errors::{listen_error, os_error, tls_error};
 use crate::event_loop::LoopCore;
 use crate::event_loop::awaitable::{Outcome, awaitable};
 use crate::event_loop::state::LoopState;
@@ -32,6 +37,55 @@ struct Settings {
     backlog: i32,
     root_path: String,
     access_log: bool,
+    limits: LimitSettings,
+    ssl_certfile: Option<PathBuf>,
+    ssl_keyfile: Option<PathBuf>,
+    ssl_ca_certs: Option<PathBuf>,
+    ssl_cert_reqs: Option<String>,
+    http2: bool,
+    handshake_timeout: f64,
+    ws_max_size: usize,
+    ws_per_message_deflate: bool,
+    ws_ping_interval: Option<f64>,
+    ws_ping_timeout: Option<f64>,
+}
+
+impl Settings {
+    fn serve_settings(&self) -> Result<ServeSettings, TlsError> {
+        let files = self.ssl_certfile.as_ref().map(|certificate| TlsFiles {
+            certificate: certificate.clone(),
+            key: self.ssl_keyfile.as_ref().unwrap_or(certificate).clone(),
+            authorities: self.ssl_ca_certs.clone(),
+            // Whoever says who vouches for clients wants them vouched for.
+            clients: match (self.ssl_cert_reqs.as_deref(), &self.ssl_ca_certs) {
+                (Some("none"), _) | (None, None) => ClientCertificates::None,
+                (Some("optional"), _) => ClientCertificates::Optional,
+                _ => ClientCertificates::Required,
+            },
+            http2: self.http2,
+        });
+        Ok(ServeSettings {
+            tls: files.map(TlsIdentity::load).transpose()?.map(Rc::new),
+            http2: self.http2,
+            handshake_timeout: seconds(self.handshake_timeout),
+            limiter: Limiter::new(self.limits.into()),
+        })
+    }
+
+    fn websocket_options(&self) -> WebSocketOptions {
+        WebSocketOptions {
+            largest_message: self.ws_max_size,
+            compress: self.ws_per_message_deflate,
+            ping_interval: self.ws_ping_interval.map(seconds),
+            ping_timeout: self.ws_ping_timeout.map(seconds),
+        }
+    }
+}
+
+/// What Python has checked to be above 0; so long that nobody sees its end where it is too long.
+fn seconds(seconds: f64) -> Duration {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+    Duration::try_from_secs_f64(seconds).map_or(CENTURY, |duration| duration.min(CENTURY))
 }
 
 /// The listening half of `hoopsnake.serve`.
@@ -40,6 +94,7 @@ pub struct Server {
     state: Arc<ServerState>,
     listener: GilCell<Option<Listener>>,
     address: Address,
+    settings: GilCell<Option<ServeSettings>>,
     shutdown: GilCell<Shutdown>,
 }
 
@@ -56,6 +111,8 @@ impl Server {
     ) -> PyResult<Self> {
         let py = python_loop.py();
         let settings: Settings = config.extract()?;
+        // First of all: a server that listens and then finds no certificate has turned clients away.
+        let serve_settings = settings.serve_settings().map_err(|error| tls_error(py, &error))?;
         let runtime = python_loop.get().state.runtime(py)?;
         let entered = runtime.enter();
         let listener = match &settings.uds {
@@ -65,20 +122,32 @@ impl Server {
         .map_err(|error| listen_error(py, &error))?;
         drop(entered);
         let address = listener.address().map_err(|error| os_error(&error))?;
+        let websocket = settings.websocket_options();
         let scopes = ScopeTemplates::new(py, settings.root_path, lifespan_state)?;
-        let state = ServerState::new(python_loop, application, journal, settings.access_log, scopes)?;
+        let deadlines = Deadlines::new(serve_settings.limiter.limits().answer);
+        let state = ServerState::new(
+            python_loop,
+            application,
+            journal,
+            settings.access_log,
+            websocket,
+            scopes,
+            deadlines,
+        )?;
         Ok(Self {
             state: Arc::new(state),
             listener: GilCell::new(Some(listener)),
             address,
+            settings: GilCell::new(Some(serve_settings)),
             shutdown: GilCell::default(),
         })
     }
 
-    /// Where clients find it: an http URL, or `unix:` and a path.
+    /// Where clients find it: an http or https URL, or `unix:` and a path.
     #[getter]
-    fn address(&self) -> String {
+    fn address(&self, py: Python<'_>) -> String {
         match &self.address {
+            Address::Ip(address) if self.identity(py).is_some() => format!("https://{address}"),
             Address::Ip(address) => format!("http://{address}"),
             unix @ Address::Unix(_) => unix.to_string(),
         }
@@ -92,8 +161,16 @@ impl Server {
         let shutdown = self.shutdown.borrow(py).clone();
         let bridge = Rc::new(Bridge { state: self.state.clone(), shutdown: shutdown.clone() });
         let executor = LoopTasks(self.state.python_loop(py).get().state.clone());
-        self.state.spawn(py, hoop_net::serve(listener, bridge, executor, shutdown));
+        let Some(settings) = self.settings.borrow(py).clone() else { return Ok(()) };
+        self.state.spawn(py, hoop_net::serve(listener, bridge, executor, shutdown, settings));
         Ok(())
+    }
+
+    /// Reads certificate, key and authorities again; open connections keep theirs.
+    fn renew_certificates(&self, py: Python<'_>) {
+        if let Some(identity) = self.identity(py) {
+            self.state.tell_renewal(py, &identity.renew());
+        }
     }
 
     /// Stops accepting; idle connections close, requests go on, WebSockets are told to leave.
@@ -141,6 +218,13 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Who the server is, if it speaks TLS.
+    fn identity(&self, py: Python<'_>) -> Option<Rc<TlsIdentity>> {
+        self.settings.borrow(py).as_ref().and_then(|settings| settings.tls.clone())
+    }
+}
+
 /// Runs the engine's tasks on the loop.
 #[derive(Clone)]
 struct LoopTasks(Arc<LoopState>);
@@ -160,9 +244,9 @@ struct Bridge {
 impl Application for Bridge {
     type Connection = OpenEnds;
 
-    fn connected(&self, peer: &Address, local: &Address) -> OpenEnds {
+    fn connected(&self, facts: &ConnectionFacts) -> OpenEnds {
         Python::attach(|py| {
-            let ends = Ends::new(py, peer, local).unwrap_or_else(|error| {
+            let ends = Ends::new(py, facts).unwrap_or_else(|error| {
                 error.write_unraisable(py, None);
                 Ends::unknown(py)
             });
@@ -188,6 +272,26 @@ impl Application for Bridge {
 
     fn refused(&self, ends: &OpenEnds, refusal: Refusal) {
         Python::attach(|py| self.state.tell(py, "refused", (&ends.0.client, refusal.to_string())));
+    }
+
+    fn overloaded(&self, requests: u64) {
+        Python::attach(|py| self.state.tell(py, "overloaded", (requests,)));
+    }
+
+    fn tick(&self, now: Duration) {
+        self.state.tick(now);
+    }
+
+    fn handshake_failed(&self, peer: &Address, failure: &HandshakeFailure) {
+        let client = match peer {
+            Address::Ip(address) => Some((address.ip().to_string(), address.port())),
+            Address::Unix(_) => None,
+        };
+        Python::attach(|py| self.state.tell(py, "handshake_failed", (client, failure.to_string())));
+    }
+
+    fn certificates_renewed(&self, renewal: &Renewal) {
+        Python::attach(|py| self.state.tell_renewal(py, renewal));
     }
 
     fn accept_failed(&self, error: &io::Error) {

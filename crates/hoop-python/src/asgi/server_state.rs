@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
+use hoop_net::{Renewal, WebSocketOptions};
 use hoop_sched::SweptList;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -11,6 +13,7 @@ use pyo3::types::{PyDict, PyTuple};
 use tokio::task::AbortHandle;
 
 use super::conversation::{Conversation, ReceiveFunction, SendFunction};
+use super::deadlines::{Deadlines, Running};
 use super::scope::ScopeTemplates;
 use super::session::Session;
 use crate::event_loop::LoopCore;
@@ -26,12 +29,15 @@ pub struct ServerState {
     /// `hoopsnake._journal.Journal`: errors and accesses, in Python's logging.
     journal: Py<PyAny>,
     pub access_log: bool,
+    /// How WebSockets are served.
+    pub websocket: WebSocketOptions,
     pub scopes: ScopeTemplates,
     task_keywords: Py<PyDict>,
     /// Of whoever made the server; each call of the application gets a copy.
     context: Py<PyAny>,
     /// Application tasks that wait, by address: held so that none vanishes, and for the shutdown.
-    tasks: GilCell<HashMap<usize, Py<PyAny>>>,
+    tasks: GilCell<HashMap<usize, Running>>,
+    deadlines: Deadlines,
     /// WebSockets, to tell them of the shutdown.
     sessions: GilCell<SweptList<Weak<Session>>>,
     stopping: GilCell<bool>,
@@ -41,7 +47,18 @@ pub struct ServerState {
 pub trait Ending: Send + Sync + 'static {
     /// `failure` is the exception that ended it, if one did.
     fn ended(&self, py: Python<'_>, failure: Option<PyErr>);
+
+    /// Whether the application is at work on an answer that its client waits for.
+    fn owes_an_answer(&self, _py: Python<'_>) -> bool {
+        false
+    }
+
+    /// It has been at work for longer than `limit`; it will be cancelled.
+    fn overdue(&self, _py: Python<'_>, _limit: Duration) {}
 }
+
+/// What a cancelled task is told.
+const OUT_OF_TIME: &str = "the response did not begin in time";
 
 impl ServerState {
     pub fn new(
@@ -49,7 +66,9 @@ impl ServerState {
         application: Py<PyAny>,
         journal: Py<PyAny>,
         access_log: bool,
+        websocket: WebSocketOptions,
         scopes: ScopeTemplates,
+        deadlines: Deadlines,
     ) -> PyResult<Self> {
         let task_keywords = Imports::get(python_loop.py())?.eager_start.bind(python_loop.py()).copy()?;
         task_keywords.set_item("loop", python_loop)?;
@@ -58,10 +77,12 @@ impl ServerState {
             application,
             journal,
             access_log,
+            websocket,
             scopes,
             task_keywords: task_keywords.unbind(),
             context: current_context(python_loop.py())?,
             tasks: GilCell::default(),
+            deadlines,
             sessions: GilCell::default(),
             stopping: GilCell::new(false),
         })
@@ -117,7 +138,11 @@ impl ServerState {
         let added = Py::new(py, callback)
             .and_then(|callback| task.call_method1(py, intern!(py, "add_done_callback"), (callback,)));
         match added {
-            Ok(_) => drop(self.tasks.borrow_mut(py).insert(task.as_ptr() as usize, task)),
+            Ok(_) => {
+                let running = Running::new(task, ending);
+                let before = self.tasks.borrow_mut(py).insert(running.task.as_ptr() as usize, running);
+                drop(before);
+            }
             Err(error) => self.end(py, &*ending, Some(error)),
         }
     }
@@ -147,13 +172,27 @@ impl ServerState {
 
     /// Whether this ended a task because the server stops: then it is nobody's fault.
     pub fn has_cancelled(&self, py: Python<'_>, error: &PyErr) -> bool {
-        self.stopping.get(py)
-            && Imports::get(py).is_ok_and(|imports| error.is_instance(py, imports.cancelled_error.bind(py)))
+        self.stopping.get(py) && is_cancellation(py, error)
     }
 
     /// Application tasks that have not ended.
     pub fn tasks(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        self.tasks.borrow(py).values().map(|task| task.clone_ref(py)).collect()
+        self.tasks.borrow(py).values().map(|running| running.task.clone_ref(py)).collect()
+    }
+
+    /// Gives up on applications that have owed an answer for too long: answered in their stead, and
+    /// cancelled.
+    pub fn tick(&self, now: Duration) {
+        let Some(limit) = self.deadlines.limit() else { return };
+        Python::attach(|py| {
+            let overdue = self.deadlines.passed(py, self.tasks.borrow_mut(py).values_mut(), limit, now);
+            for (task, ending) in overdue {
+                ending.overdue(py, limit);
+                if let Err(error) = task.call_method1(py, intern!(py, "cancel"), (OUT_OF_TIME,)) {
+                    error.write_unraisable(py, Some(task.bind(py)));
+                }
+            }
+        });
     }
 
     /// Keeps track of a WebSocket for as long as it lives.
@@ -167,20 +206,35 @@ impl ServerState {
         self.sessions.borrow(py).iter().filter_map(Weak::upgrade).collect()
     }
 
+    /// Tells the journal what came of reading the TLS files again.
+    pub fn tell_renewal(&self, py: Python<'_>, renewal: &Renewal) {
+        match renewal {
+            Renewal::Unchanged => {}
+            Renewal::Renewed => self.tell(py, "certificates_renewed", ()),
+            Renewal::Kept(error) => self.tell(py, "certificates_kept", (error.to_string(),)),
+        }
+    }
+
     /// Tells the journal something; a journal that fails is told to Python's last resort.
     pub fn tell<'py>(
         &self,
         py: Python<'py>,
         method: &str,
-        arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+        arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
     ) {
         let told = arguments
             .into_pyobject(py)
+            .map_err(Into::into)
             .and_then(|arguments| calls::call_with(py, &self.journal.getattr(py, method)?, &arguments, None));
         if let Err(error) = told {
             error.write_unraisable(py, Some(self.journal.bind(py)));
         }
     }
+}
+
+/// Whether a task was cancelled.
+pub fn is_cancellation(py: Python<'_>, error: &PyErr) -> bool {
+    Imports::get(py).is_ok_and(|imports| error.is_instance(py, imports.cancelled_error.bind(py)))
 }
 
 fn copy_of(py: Python<'_>, context: &Py<PyAny>) -> PyResult<Py<PyAny>> {

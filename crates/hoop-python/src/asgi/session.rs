@@ -6,14 +6,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use hoop_asgi::{CloseStep, SessionState};
-use hoop_net::{Message, OpenConnection, PendingWebSocket, ResponseBody, WebSocket, WebSocketHandshake};
+use bytes::Bytes;
+use hoop_asgi::{CloseStep, Fault, SessionState};
+use hoop_net::{
+    BodySender, Message, OpenConnection, PendingWebSocket, ResponseBody, WebSocket, WebSocketHandshake,
+};
 use http::{Response, StatusCode};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::conversation::{Conversation, Step};
+use super::denial::Denial;
 use super::message;
 use super::reply::{Answer, Replies, Reply, plain};
 use super::request_line::RequestLine;
@@ -44,6 +48,8 @@ const STOPPING: &str = "the server is stopping";
 struct Progress {
     state: SessionState,
     handshake: Option<WebSocketHandshake>,
+    /// The response that the application gives instead.
+    denial: Option<Denial>,
     /// Whether 'websocket.connect' was received.
     announced: bool,
     incoming: VecDeque<Message>,
@@ -136,7 +142,7 @@ impl Session {
             progress.handshake.take()
         };
         let Some(handshake) = handshake else { return Ok(()) };
-        let (response, pending) = handshake.accept(headers);
+        let (response, pending) = handshake.accept(headers, &self.server.websocket);
         self.answer(py, response);
         let (session, open) = (self.clone(), self.open.take(py));
         self.server.spawn(py, async move {
@@ -189,6 +195,46 @@ impl Session {
         }
         if let Some(carrier) = carrier {
             carrier.wake();
+        }
+        Ok(())
+    }
+
+    fn begin_denial(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+        let py = dict.py();
+        let mut progress = self.progress.borrow_mut(py);
+        if progress.end.is_some() {
+            drop(progress);
+            return Err(client_disconnected(py, &self.line.name()));
+        }
+        progress.state.deny().map_err(message::fault)?;
+        progress.denial.get_or_insert_with(Denial::new).start(dict)
+    }
+
+    /// Sends a piece of the response that stands for the WebSocket; with the first one it is refused.
+    fn deny(self: &Arc<Self>, py: Python<'_>, bytes: Bytes, more: bool) -> PyResult<()> {
+        let response = {
+            let mut progress = self.progress.borrow_mut(py);
+            let is_begun = !progress.state.is_connecting();
+            let reader_gone =
+                progress.denial.as_ref().and_then(Denial::stream).is_some_and(BodySender::is_reader_gone);
+            if reader_gone || (progress.end.is_some() && !is_begun) {
+                drop(progress);
+                return Err(client_disconnected(py, &self.line.name()));
+            }
+            let Some(denial) = &mut progress.denial else {
+                return Err(message::fault(Fault::DenialBeforeStart));
+            };
+            let response = denial.body(bytes, more)?;
+            if response.is_some() {
+                progress.state.close().map_err(message::fault)?;
+                drop(progress.handshake.take());
+            }
+            response
+        };
+        if let Some(response) = response {
+            drop(self.open.take(py));
+            self.answer(py, response);
+            self.over(py, ABNORMAL, String::new());
         }
         Ok(())
     }
@@ -342,6 +388,8 @@ impl Conversation for Session {
         match kind.to_str()? {
             "websocket.accept" => self.accept(py, dict),
             "websocket.send" => self.send_message(py, message::websocket_send(dict)?),
+            "websocket.http.response.start" => self.begin_denial(dict),
+            "websocket.http.response.body" => self.deny(py, message::body(dict)?, message::more_body(dict)?),
             "websocket.close" => {
                 let (code, reason) = message::websocket_close(dict)?;
                 if self.progress.borrow(py).end.is_some() {
@@ -352,8 +400,8 @@ impl Conversation for Session {
                 self.close(py, code, reason, plain(StatusCode::FORBIDDEN))
             }
             other => Err(PyValueError::new_err(format!(
-                "a WebSocket application sends 'websocket.accept', 'websocket.send' and 'websocket.close', \
-                 not {other:?}"
+                "a WebSocket application sends 'websocket.accept', 'websocket.send', 'websocket.close' and \
+                 what scope['extensions'] names, not {other:?}"
             ))),
         }
     }
@@ -361,6 +409,15 @@ impl Conversation for Session {
     fn congestion(self: Arc<Self>, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let ahead = {
             let progress = self.progress.borrow(py);
+            if let Some(stream) = progress.denial.as_ref().and_then(Denial::stream) {
+                if stream.buffered() <= SEND_AHEAD as u64 {
+                    return Ok(None);
+                }
+                let session = self.clone();
+                stream.when_drained(move || Python::attach(|py| session.senders.wake(py)));
+                drop(progress);
+                return self.senders.wait(self.server.python_loop(py)).map(Some);
+            }
             progress.end.is_none() && progress.unsent > SEND_AHEAD
         };
         if !ahead {
@@ -401,6 +458,9 @@ impl Ending for Session {
             }
             None => {}
         }
+        // A denial that is not complete breaks off.
+        let denial = self.progress.borrow_mut(py).denial.take();
+        drop(denial);
         // An error here means that the application has closed it, as it should.
         let _ = self.close(py, code, reason.to_owned(), plain(refusal));
     }

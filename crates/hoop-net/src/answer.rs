@@ -1,0 +1,147 @@
+//! The way of one request: checked, then to the application as a request or as a handshake.
+
+use std::rc::Rc;
+
+use hoop_http1::Refusal;
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderValue, RETRY_AFTER};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::{Body, Incoming};
+
+use crate::application::Application;
+use crate::body::ResponseBody;
+use crate::entrance::{Entrance, Overloaded};
+use crate::limiter::Limiter;
+use crate::request_check::{check_host, check_request_http2, check_size_http2};
+use crate::websocket::WebSocketHandshake;
+
+/// When a client that found the server overloaded may come again.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// Answers a request of HTTP/1, or refuses it before the application sees it.
+pub async fn answer_http1<A: Application>(
+    application: &Rc<A>,
+    connection: &Rc<A::Connection>,
+    request: Request<Incoming>,
+    asks_for_websocket: bool,
+    entrance: &Entrance,
+) -> Response<ResponseBody> {
+    if let Err(refusal) = check_host(request.headers(), request.version()) {
+        return refuse_http1(&**application, connection, refusal);
+    }
+    if asks_for_websocket {
+        return websocket(application, connection, WebSocketHandshake::new(request)).await;
+    }
+    match entrance.enter().await {
+        Ok(_place) => application.respond(connection, request).await,
+        Err(Overloaded) => overloaded(),
+    }
+}
+
+/// Answers a request of HTTP/2. What frames it was checked by hyper.
+pub async fn answer_http2<A: Application>(
+    application: &Rc<A>,
+    connection: &Rc<A::Connection>,
+    mut request: Request<Incoming>,
+    limiter: &Limiter,
+) -> Response<ResponseBody> {
+    let checked = check_request_http2(&request);
+    if let Err(refusal) = checked.and_then(|()| check_size_http2(&request, &limiter.limits().message)) {
+        return refuse(&**application, connection, refusal);
+    }
+    like_http1(&mut request);
+    if request.method() == Method::CONNECT {
+        if !WebSocketHandshake::is_asked_for(&request) {
+            // A tunnel to somewhere else, which is a proxy's business.
+            return plain(StatusCode::NOT_IMPLEMENTED, "CONNECT is for WebSockets here");
+        }
+        return websocket(application, connection, WebSocketHandshake::new_http2(request)).await;
+    }
+    let answers_head = request.method() == Method::HEAD;
+    let mut response = match limiter.entrance.enter().await {
+        Ok(_place) => application.respond(connection, request).await,
+        Err(Overloaded) => overloaded(),
+    };
+    if answers_head || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        without_body(&mut response);
+    }
+    response
+}
+
+async fn websocket<A: Application>(
+    application: &Rc<A>,
+    connection: &Rc<A::Connection>,
+    handshake: Result<WebSocketHandshake, Response<ResponseBody>>,
+) -> Response<ResponseBody> {
+    match handshake {
+        Ok(handshake) => application.websocket(connection, handshake).await,
+        Err(response) => response,
+    }
+}
+
+fn refuse<A: Application>(
+    application: &A,
+    connection: &A::Connection,
+    refusal: Refusal,
+) -> Response<ResponseBody> {
+    application.refused(connection, refusal);
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    plain(status, status.canonical_reason().unwrap_or_default())
+}
+
+/// Refuses a request of HTTP/1, and with it the rest of its connection: what follows cannot be trusted
+/// to begin where it seems to.
+pub fn refuse_http1<A: Application>(
+    application: &A,
+    connection: &A::Connection,
+    refusal: Refusal,
+) -> Response<ResponseBody> {
+    let mut response = refuse(application, connection, refusal);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Too much is at work: said at once, without any work.
+fn overloaded() -> Response<ResponseBody> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
+    response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(text));
+    *response.status_mut() = status;
+    response
+}
+
+/// Gives a request of HTTP/2 the headers that it would have in HTTP/1.1.
+fn like_http1(request: &mut Request<Incoming>) {
+    if let Some(authority) = request.uri().authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        request.headers_mut().insert(HOST, host);
+    }
+    // RFC 9113 section 8.2.3: HTTP/2 may split them, and whoever reads them knows one line alone.
+    let mut cookies = request.headers().get_all(COOKIE).iter();
+    if let (Some(first), Some(second)) = (cookies.next(), cookies.next()) {
+        let joined = cookies
+            .fold([first.as_bytes(), second.as_bytes()].join(&b"; "[..]), |joined, cookie| {
+                [joined.as_slice(), cookie.as_bytes()].join(&b"; "[..])
+            });
+        if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+            request.headers_mut().insert(COOKIE, joined);
+        }
+    }
+}
+
+/// RFC 9110 section 6.4.1: these have a head only, which may tell how long a body would be. hyper
+/// sees to it in HTTP/1, and leaves it to the service in HTTP/2.
+fn without_body(response: &mut Response<ResponseBody>) {
+    let length = response.body().size_hint().exact().filter(|length| *length > 0);
+    if let Some(length) = length
+        && response.status() != StatusCode::NO_CONTENT
+        && !response.headers().contains_key(CONTENT_LENGTH)
+    {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    *response.body_mut() = ResponseBody::from("");
+}

@@ -1,0 +1,126 @@
+//! The life of one HTTP/2 connection: its streams, its limits, its graceful end.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use http::{Method, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+
+use crate::answer::answer_http2;
+use crate::answered_body::{Answered, AnsweredBody};
+use crate::application::{Application, Executor};
+use crate::connection::Serving;
+use crate::limiter::WatchedConnection;
+use crate::reset_budget::{ResetBudget, UnderWay};
+use crate::shutdown::{OpenConnection, Phase};
+use crate::transport::Transport;
+use crate::wire::{PeerSends, Wire};
+
+/// Requests that one connection may have under way.
+const STREAMS_AT_ONCE: u32 = 128;
+/// Streams that a client has opened and reset before they were even looked at: more is an attack
+/// ("rapid reset", CVE-2023-44487) and ends the connection.
+const RESETS_WAITING: usize = 20;
+/// Streams that the server had to reset for the client's errors (CVE-2025-8671, "made you reset").
+const RESETS_FOR_ERRORS: usize = 128;
+/// Bytes of a head at the most, whatever the limit is; each field counts with 32 more (RFC 9113 section
+/// 6.5.2).
+const LARGEST_HEAD: u32 = 16 * 1024 * 1024;
+/// Bytes of request bodies that wait for the application: of one stream, and of all together.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Bytes of a response that wait for the client; then its application waits too.
+const SEND_AHEAD: usize = 64 * 1024;
+/// A client that is silent for so long is asked whether it is there, and may take so long to say it.
+const PING_AFTER: Duration = Duration::from_secs(30);
+const PONG_WITHIN: Duration = Duration::from_secs(20);
+
+/// Runs hyper's tasks, one for each stream, where all the engine's tasks run.
+#[derive(Clone)]
+struct StreamTasks<E>(E);
+
+impl<E: Executor, F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for StreamTasks<E> {
+    fn execute(&self, task: F) {
+        self.0.spawn(task);
+    }
+}
+
+/// Serves a connection until it ends.
+pub async fn serve_http2<A: Application, E: Executor>(
+    transport: Transport,
+    remembered: Rc<A::Connection>,
+    serving: &Serving<A, E>,
+    open: OpenConnection,
+    watched: WatchedConnection,
+) {
+    let limiter = watched.limiter().clone();
+    let head = limiter.limits().message.head;
+    let passage = watched.passage().clone();
+    let state = passage.clone();
+    let application = serving.application.clone();
+    let resets = ResetBudget::new(Instant::now());
+    let told = resets.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (application, remembered) = (application.clone(), remembered.clone());
+        let under_way = UnderWay::new(told.clone());
+        let (limiter, passage) = (limiter.clone(), passage.clone());
+        passage.pass(1, false);
+        if request.method() == Method::CONNECT {
+            // Who carries WebSockets is not judged by its requests any more.
+            passage.leave();
+        }
+        let answered = Answered::new(passage);
+        async move {
+            let response = answer_http2(&application, &remembered, request, &limiter).await;
+            under_way.answered();
+            Ok::<_, Infallible>(response.map(|body| AnsweredBody::new(body, answered)))
+        }
+    });
+    let peer_sends = PeerSends::default();
+    // Whatever its requests are: a client of HTTP/2 acknowledges settings and pings.
+    peer_sends.set(true);
+    let connection = http2::Builder::new(StreamTasks(serving.executor.clone()))
+        .timer(TokioTimer::new())
+        .enable_connect_protocol()
+        .max_concurrent_streams(STREAMS_AT_ONCE)
+        .max_pending_accept_reset_streams(RESETS_WAITING)
+        .max_local_error_reset_streams(RESETS_FOR_ERRORS)
+        .max_header_list_size(u32::try_from(head).map_or(LARGEST_HEAD, |head| head.min(LARGEST_HEAD)))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_AHEAD)
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PONG_WITHIN)
+        .serve_connection(TokioIo::new(Wire::new(transport, peer_sends)), service);
+    let mut connection = pin!(connection);
+    let mut draining = false;
+    poll_fn(|cx| {
+        open.remember(cx.waker());
+        watched.remember(cx.waker());
+        let (phase, ending) = (open.phase(), state.ending());
+        if (phase != Phase::Serving || ending.is_some()) && !draining {
+            draining = true;
+            // GOAWAY; the streams that are open go on.
+            connection.as_mut().graceful_shutdown();
+        }
+        // Its errors are the peer's: it broke the protocol or left. Both end the connection.
+        match connection.as_mut().poll(cx) {
+            Poll::Pending if phase != Phase::Closing && !resets.is_spent() => {
+                if state.is_idle() && state.has_served() && watched.is_to_make_room() {
+                    state.ask_to_leave();
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
+    })
+    .await;
+}
