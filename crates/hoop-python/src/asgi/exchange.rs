@@ -1,7 +1,6 @@
 //! One HTTP request and its response.
 
 use std::future::poll_fn;
-use std::mem::take;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -37,7 +36,7 @@ struct Progress {
     head: Option<(StatusCode, HeaderMap)>,
     stream: Option<BodySender>,
     /// Trailers that wait for the last of them.
-    trailers: HeaderMap,
+    trailers: Option<Box<HeaderMap>>,
     client_gone: bool,
     /// The application took too long, and somebody else has answered.
     overdue: bool,
@@ -76,7 +75,7 @@ pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incom
                 state: ResponseState::new(answers_head),
                 head: None,
                 stream: None,
-                trailers: HeaderMap::new(),
+                trailers: None,
                 client_gone: false,
                 overdue: false,
             }),
@@ -135,7 +134,8 @@ impl Exchange {
     fn start_response(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
         let status = message::status(dict)?;
         let mut headers = message::headers(dict)?;
-        let trailers = message::trailers(dict)?;
+        // Nearly always the three keys are type, status and headers.
+        let trailers = !(dict.len() == 3 && !headers.is_empty()) && message::trailers(dict)?;
         if trailers {
             // In HTTP/1.1 trailers follow chunks, and what has a length has no chunks.
             headers.remove(CONTENT_LENGTH);
@@ -147,19 +147,18 @@ impl Exchange {
         Ok(())
     }
 
-    /// Nothing can be sent to a client that has gone before its response was complete.
-    fn check_client(&self, py: Python<'_>) -> PyResult<()> {
-        let progress = self.progress.borrow(py);
-        if progress.client_gone && !progress.state.is_complete() {
-            drop(progress);
-            return Err(client_disconnected(py, &self.line.name()));
-        }
-        Ok(())
-    }
-
     fn send_body(self: &Arc<Self>, py: Python<'_>, piece: Piece, more: bool) -> PyResult<()> {
-        self.check_client(py)?;
-        let step = self.progress.borrow_mut(py).state.body(piece.len(), more).map_err(message::fault)?;
+        let is_complete;
+        let step = {
+            let mut progress = self.progress.borrow_mut(py);
+            if progress.client_gone && !progress.state.is_complete() {
+                drop(progress);
+                return Err(client_disconnected(py, &self.line.name()));
+            }
+            let step = progress.state.body(piece.len(), more).map_err(message::fault)?;
+            is_complete = progress.state.is_complete();
+            step
+        };
         match (step, piece) {
             (BodyStep::Whole, Piece::Bytes(bytes)) => {
                 let response = self.with_head(py, ResponseBody::Whole(bytes));
@@ -181,36 +180,37 @@ impl Exchange {
             }
             (BodyStep::End, piece) => self.end_stream(py, Some(piece)),
         }
-        self.complete(py);
+        if is_complete {
+            self.complete(py);
+        }
         Ok(())
     }
 
-    /// Tells whoever receives that the response is complete, if it is.
+    /// The response is complete: nobody reads the request any more.
     fn complete(&self, py: Python<'_>) {
-        let is_complete = self.progress.borrow(py).state.is_complete();
-        if is_complete {
-            self.set_body(py, RequestBody::Taken);
-            self.receivers.wake(py);
-        }
+        self.set_body(py, RequestBody::Taken);
+        self.receivers.wake(py);
     }
 
     fn send_trailers(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
         let py = dict.py();
-        self.check_client(py)?;
         let fields = message::headers(dict)?;
         let more = message::more_trailers(dict)?;
         let last = {
             let mut progress = self.progress.borrow_mut(py);
-            progress.state.trailers(more).map_err(message::fault)?;
-            progress.trailers.extend(fields);
-            if more {
-                None
-            } else {
-                progress.stream.take().map(|stream| (stream, take(&mut progress.trailers)))
+            if progress.client_gone && !progress.state.is_complete() {
+                drop(progress);
+                return Err(client_disconnected(py, &self.line.name()));
             }
+            progress.state.trailers(more).map_err(message::fault)?;
+            progress.trailers.get_or_insert_default().extend(fields);
+            if more {
+                return Ok(());
+            }
+            progress.stream.take().zip(progress.trailers.take())
         };
         if let Some((stream, trailers)) = last {
-            stream.finish_with(trailers);
+            stream.finish_with(*trailers);
         }
         self.complete(py);
         Ok(())

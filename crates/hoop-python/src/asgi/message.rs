@@ -209,6 +209,7 @@ fn append_checked(map: &mut HeaderMap, name: &[u8], value: &[u8]) -> PyResult<()
     Ok(())
 }
 
+#[inline]
 fn header_value(name: &[u8], value: &[u8]) -> PyResult<HeaderValue> {
     HeaderValue::from_bytes(value).map_err(|_| {
         PyValueError::new_err(format!(

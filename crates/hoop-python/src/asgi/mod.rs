@@ -12,6 +12,7 @@ mod deadlines;
 mod denial;
 mod exchange;
 mod file_message;
+mod header_names;
 mod limit_settings;
 mod message;
 mod reply;

@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use super::exchange::Exchange;
+use super::header_names::HeaderNames;
 use super::scope_extensions::{ExtensionTemplates, add_tls};
 use crate::gil_cell::GilCell;
 
@@ -22,6 +23,7 @@ pub struct ScopeTemplates {
     http: Py<PyDict>,
     websocket: Py<PyDict>,
     extensions: ExtensionTemplates,
+    names: HeaderNames,
     root_path: String,
     state: Option<Py<PyDict>>,
 }
@@ -127,6 +129,7 @@ impl ScopeTemplates {
             http: template("http", "http")?,
             websocket: template("websocket", "ws")?,
             extensions: ExtensionTemplates::new(py)?,
+            names: HeaderNames::new(py),
             root_path,
             state,
         })
@@ -179,7 +182,7 @@ impl ScopeTemplates {
         scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, raw_path.as_bytes()))?;
         let query = parts.uri.query().unwrap_or_default();
         scope.set_item(intern!(py, "query_string"), PyBytes::new(py, query.as_bytes()))?;
-        scope.set_item(intern!(py, "headers"), headers(py, parts)?)?;
+        scope.set_item(intern!(py, "headers"), headers(py, parts, &self.names)?)?;
         scope.set_item(intern!(py, "client"), &ends.client)?;
         scope.set_item(intern!(py, "server"), &ends.server)?;
         match parts.version {
@@ -199,19 +202,18 @@ impl ScopeTemplates {
     }
 }
 
-fn headers<'py>(py: Python<'py>, parts: &Parts) -> PyResult<Bound<'py, PyList>> {
+fn headers<'py>(py: Python<'py>, parts: &Parts, names: &HeaderNames) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
     // ASGI: what was `:authority` is the first header.
     let from_authority = if parts.version == Version::HTTP_2 { parts.headers.get(HOST) } else { None };
     if let Some(host) = from_authority {
-        list.append((PyBytes::new(py, b"host"), PyBytes::new(py, host.as_bytes())))?;
+        list.append((names.get(py, &HOST), PyBytes::new(py, host.as_bytes())))?;
     }
     for (name, value) in &parts.headers {
         if from_authority.is_some() && name == HOST {
             continue;
         }
-        let pair: [Bound<'py, PyBytes>; 2] =
-            [PyBytes::new(py, name.as_str().as_bytes()), PyBytes::new(py, value.as_bytes())];
+        let pair: [Bound<'py, PyBytes>; 2] = [names.get(py, name), PyBytes::new(py, value.as_bytes())];
         list.append(PyTuple::new(py, pair)?)?;
     }
     Ok(list)
