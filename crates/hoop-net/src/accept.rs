@@ -60,7 +60,7 @@ pub async fn serve<A: Application, E: Executor>(
         };
         match connected {
             Ok((socket, peer, local)) => {
-                let facts = ConnectionFacts { peer, local, tls: None, interim: None };
+                let facts = Box::new(ConnectionFacts { peer, local, tls: None, interim: None });
                 serving.executor.spawn(serve_connection(socket, facts, serving.clone(), open));
             }
             Err(error) if concerns_one_connection(&error) => {}

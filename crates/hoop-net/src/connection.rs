@@ -98,7 +98,7 @@ enum Protocol {
 /// Serves a connection from its first byte to its last.
 pub async fn serve_connection<A: Application, E: Executor>(
     socket: Socket,
-    mut facts: ConnectionFacts,
+    mut facts: Box<ConnectionFacts>,
     serving: Rc<Serving<A, E>>,
     open: OpenConnection,
 ) {
@@ -120,7 +120,8 @@ pub async fn serve_connection<A: Application, E: Executor>(
         Ok(Ok(Some((transport, Protocol::Http2)))) => {
             let remembered = Rc::new(application.connected(&facts));
             drop(facts);
-            serve_http2(transport, remembered, &serving, open, watched).await;
+            // Apart, as is all that few connections need: tens of thousands of the others may be idle.
+            Box::pin(serve_http2(transport, remembered, &serving, open, watched)).await;
         }
         Ok(Err(failure)) => application.handshake_failed(&facts.peer, &failure),
         // A client that has not said anything has done no wrong: browsers open connections ahead.
@@ -141,7 +142,8 @@ async fn begin<A: Application, E: Executor>(
             renewal => serving.application.certificates_renewed(&renewal),
         }
         let (config, certificate) = identity.current();
-        let stream = TlsAcceptor::from(config).accept(socket).await.map_err(HandshakeFailure::Tls)?;
+        let handshake = Box::pin(TlsAcceptor::from(config).accept(socket));
+        let stream = handshake.await.map_err(HandshakeFailure::Tls)?;
         let tls = TlsFacts::new(stream.get_ref().1, certificate);
         let protocol = if tls.http2 { Protocol::Http2 } else { Protocol::Http1 };
         facts.tls = Some(tls);
