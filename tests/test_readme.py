@@ -35,6 +35,8 @@ ANSWERS = {
     "limited.py": (200, b"welcome"),
     "bounded.py": (200, b'"found"'),
     "logged.py": (204, b""),
+    "who.py": (200, b"You are somebody.\n"),
+    "download.py": (200, b"tea, coffee\n"),
 }
 
 

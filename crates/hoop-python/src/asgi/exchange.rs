@@ -135,7 +135,7 @@ impl Exchange {
         let status = message::status(dict)?;
         let mut headers = message::headers(dict)?;
         // Nearly always the three keys are type, status and headers.
-        let trailers = !(dict.len() == 3 && !headers.is_empty()) && message::trailers(dict)?;
+        let trailers = (dict.len() != 3 || headers.is_empty()) && message::trailers(dict)?;
         if trailers {
             // In HTTP/1.1 trailers follow chunks, and what has a length has no chunks.
             headers.remove(CONTENT_LENGTH);
