@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import weakref
-from asyncio import events, futures, sslproto
+from asyncio import constants, events, futures, sslproto, trsock
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, cast
@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, cast
 from hoopsnake import _thread_pool
 from hoopsnake._loop_stats import DelayHistogram, LoopStats
 from hoopsnake._native import (
+    Acceptor,
     BlockingCall,
     DatagramTransport,
     LoopCore,
     SocketTransport,
     TLSProtocol,
     TLSTransport,
+    TransportTable,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
+
+# Those whose addresses the engine can tell as Python's sockets do.
+FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
 
 
 class EventLoop(LoopCore, asyncio.SelectorEventLoop):
@@ -43,6 +48,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
     """
 
     # What is used of the standard library's loop beyond its documented interface (docs/adr/0003).
+    _accept_connection: Callable[..., None]
     _asyncgen_finalizer_hook: Callable[[AsyncGenerator[Any, Any]], None]
     _asyncgen_firstiter_hook: Callable[[AsyncGenerator[Any, Any]], None]
     _check_callback: Callable[[object, str], None]
@@ -63,7 +69,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         # Not the selector loop's own __init__: it would open a selector that nobody uses.
         asyncio.BaseEventLoop.__init__(self)
         self._selector = _Watched(self)
-        self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._transports = TransportTable(self)
         self._signal_handlers: dict[int, asyncio.Handle] = {}
         self._unix_server_sockets: dict[socket.socket, int] = {}
         self._make_self_pipe()
@@ -214,6 +220,45 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         if previous is not None and not self._signal_handlers:
             signal.set_wakeup_fd(previous)
 
+    def _start_serving(
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        sock: socket.socket,
+        sslcontext: Any = None,
+        server: Any = None,
+        backlog: int = 100,
+        ssl_handshake_timeout: float | None = constants.SSL_HANDSHAKE_TIMEOUT,
+        ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
+    ) -> None:
+        arguments = (
+            *(protocol_factory, sock, sslcontext, server, backlog),
+            *(ssl_handshake_timeout, ssl_shutdown_timeout),
+        )
+        # A class of the program's own may accept in its own way.
+        if _is_plain(sock):
+            self._add_reader(sock.fileno(), Acceptor(self, *arguments))
+        else:
+            self._add_reader(sock.fileno(), self._accept_connection, *arguments)
+
+    def _out_of_resources(self, error: OSError, arguments: tuple[Any, ...]) -> None:
+        """Leave a listening socket alone for a while: nothing more can be accepted now."""
+        sock: socket.socket = arguments[1]
+        self.call_exception_handler(
+            {
+                "message": "socket.accept() out of system resource",
+                "exception": error,
+                "socket": trsock.TransportSocket(sock),
+            }
+        )
+        if sock.fileno() != -1:
+            self._remove_reader(sock.fileno())
+            self.call_later(constants.ACCEPT_RETRY_DELAY, self._serve_again, arguments)
+
+    def _serve_again(self, arguments: tuple[Any, ...]) -> None:
+        # The server may have been closed while it waited.
+        if arguments[1].fileno() != -1:
+            self._start_serving(*arguments)
+
     def _make_socket_transport(
         self,
         sock: socket.socket,
@@ -224,7 +269,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         server: Any = None,
     ) -> SocketTransport:
         self._ensure_fd_no_transport(sock)
-        known = _with_addresses(sock, extra)
+        known = extra if _is_plain(sock) else _with_addresses(sock, extra)
         transport = SocketTransport(self, sock, protocol, known, server)  # pyright: ignore[reportCallIssue]
         if server is not None:
             if sys.version_info >= (3, 13):
@@ -348,6 +393,11 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
             resumed.cancel()
             raise
         return tls.transport
+
+
+def _is_plain(sock: socket.socket) -> bool:
+    """Whether the engine may do by itself what the methods of this socket would do."""
+    return type(sock) is socket.socket and sock.family in FAMILIES
 
 
 def _with_addresses(sock: socket.socket, extra: dict[str, Any] | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from hoopsnake._server_config import ServerConfig
 
 __all__ = [
     "_DELAY_BOUNDS",
+    "Acceptor",
     "BlockingCall",
     "DatagramTransport",
     "Handle",
@@ -25,6 +26,7 @@ __all__ = [
     "TLSProtocol",
     "TLSTransport",
     "TimerHandle",
+    "TransportTable",
     "__version__",
 ]
 
@@ -125,6 +127,21 @@ class TimerHandle(Handle):
     def __ge__(self, value: TimerHandle, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+# The callback of a listening socket; it is made with what `loop._start_serving` is given.
+@final
+class Acceptor:
+    def __new__(cls, python_loop: LoopCore, *arguments: Any) -> Self: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> None: ...
+
+# `loop._transports`, as the standard library's code uses it.
+@final
+class TransportTable:
+    def __new__(cls, python_loop: LoopCore) -> Self: ...
+    def get(self, fd: int, default: Any = None) -> Any: ...
+    def __getitem__(self, key: int, /) -> Any: ...
+    def __setitem__(self, key: int, value: Any, /) -> None: ...
+    def __delitem__(self, key: int, /) -> None: ...
+
 # A native class cannot inherit from asyncio.Transport, but `isinstance` says that it is one.
 @final
 class SocketTransport(asyncio.Transport):
@@ -133,7 +150,7 @@ class SocketTransport(asyncio.Transport):
         python_loop: LoopCore,
         socket: socket,
         protocol: asyncio.BaseProtocol,
-        extra: dict[str, Any],
+        extra: dict[str, Any] | None = None,
         server: object | None = None,
     ) -> Self: ...
     _start_tls_compatible: bool

@@ -85,7 +85,7 @@ def test_nobody_calls_the_engine_that_we_replaced() -> None:
         *("_set_coroutine_origin_tracking", "_asyncgen_firstiter_hook"),
         *("_asyncgen_finalizer_hook", "_make_self_pipe", "_close_self_pipe", "_read_from_self"),
         *("_process_self_data", "_handle_signal", "_ensure_fd_no_transport"),
-        *("_accept_connection2", "_sendfile_fallback", "_add_callback_signalsafe"),
+        *("_accept_connection", "_sendfile_fallback", "_add_callback_signalsafe"),
     ],
 )
 def test_the_loop_inherits(name: str) -> None:
@@ -97,7 +97,7 @@ def test_the_loop_inherits(name: str) -> None:
     [
         *("_add_reader", "_remove_reader", "_add_writer", "_remove_writer"),
         *("_make_socket_transport", "_make_ssl_transport", "_timer_handle_cancelled"),
-        *("_make_datagram_transport",),
+        *("_make_datagram_transport", "_start_serving"),
         *("_add_callback_signalsafe", "call_soon", "call_at", "time", "is_closed", "stop"),
     ],
 )
@@ -127,7 +127,11 @@ def test_our_own_init_sets_every_attribute_that_theirs_sets() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["_make_socket_transport", "_make_ssl_transport", "_make_datagram_transport"]
+    "name",
+    [
+        *("_make_socket_transport", "_make_ssl_transport", "_make_datagram_transport"),
+        "_start_serving",
+    ],
 )
 def test_transports_are_made_with_the_arguments_that_we_take(name: str) -> None:
     theirs = inspect.signature(getattr(selector_events.BaseSelectorEventLoop, name)).parameters
@@ -172,6 +176,29 @@ def test_a_server_counts_its_transports_as_we_tell_it() -> None:
     assert parameters(base_events.Server._detach) == expected
 
 
+def test_connections_are_accepted_as_we_do_it() -> None:
+    selector = selector_events.BaseSelectorEventLoop
+    serving = parameters(selector._start_serving)
+    assert parameters(selector._accept_connection) == serving
+    assert serving == [
+        *("self", "protocol_factory", "sock", "sslcontext", "server", "backlog"),
+        *("ssl_handshake_timeout", "ssl_shutdown_timeout"),
+    ]
+    assert constants.ACCEPT_RETRY_DELAY == 1
+    assert "_start_serving" in code_names(base_events.Server._start_serving)
+    assert {"_remove_reader", "fileno"} <= code_names(selector._stop_serving)
+
+
+def test_the_table_of_transports_is_asked_what_ours_answers() -> None:
+    users = {
+        name
+        for name in dir(asyncio.SelectorEventLoop)
+        if inspect.isfunction(method := inspect.getattr_static(asyncio.SelectorEventLoop, name))
+        and "_transports" in code_names(method)
+    }
+    assert users - {"__init__"} == {"_ensure_fd_no_transport", "_sendfile_native"}
+
+
 def test_what_asyncio_asks_of_a_transport_is_there() -> None:
     from hoopsnake._native import SocketTransport
 
@@ -199,6 +226,19 @@ def test_a_socket_counts_those_who_hold_its_descriptor() -> None:
         assert left.fileno() != -1
         left._decref_socketios()
         assert left.fileno() == -1
+
+
+def test_a_socket_is_put_together_of_its_parts() -> None:
+    left, right = socket.socketpair()
+    with left, right:
+        made = socket.socket.__new__(socket.socket)
+        made._closed, made._io_refs = False, 0
+        family, kind, number = left.family, left.type, left.fileno()
+        socket.socket.__bases__[0].__init__(made, family, kind, 0, number)  # type: ignore[misc]
+        assert repr(made) == repr(left)
+        assert set(socket.socket.__slots__) == {"__weakref__", "_io_refs", "_closed"}
+        assert socket.socket.__bases__[0].detach(made) == number
+        assert made.fileno() == -1
 
 
 def test_functions_that_we_call_take_what_we_pass() -> None:

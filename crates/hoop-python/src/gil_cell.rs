@@ -37,6 +37,11 @@ impl<T> GilCell<T> {
         self.0.borrow_mut()
     }
 
+    /// For whoever has the cell alone, as its last owner has.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut()
+    }
+
     /// For the garbage collector, which runs under the GIL but shows no token. `None` while borrowed.
     pub fn for_collector(&self) -> Option<Ref<'_, T>> {
         self.0.try_borrow().ok()

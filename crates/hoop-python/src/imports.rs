@@ -26,6 +26,10 @@ pub struct Imports {
     pub debug_handle: Py<PyAny>,
     pub debug_timer_handle: Py<PyAny>,
     pub transport_socket: Py<PyAny>,
+    /// `socket.socket`, and what C does of its making and unmaking.
+    pub python_socket: Py<PyAny>,
+    pub python_socket_init: Py<PyAny>,
+    pub python_socket_detach: Py<PyAny>,
     /// A Python function that does nothing; calling it lets other threads have the GIL.
     pub share_gil: Py<PyAny>,
     pub client_disconnected: Py<PyAny>,
@@ -53,6 +57,7 @@ impl Imports {
         };
         let transports = py.import("asyncio.transports")?;
         let datagram_bases = (class(&transports, "Transport")?, class(&transports, "DatagramTransport")?);
+        let native_socket = py.import("_socket")?.getattr("socket")?;
         let eager_start = PyDict::new(py);
         if py.version_info() >= (3, 12) {
             eager_start.set_item("eager_start", true)?;
@@ -84,6 +89,9 @@ impl Imports {
             debug_handle: debug.getattr("debug_handle")?.unbind(),
             debug_timer_handle: debug.getattr("debug_timer_handle")?.unbind(),
             transport_socket: py.import("hoopsnake._transport_socket")?.getattr("TransportSocket")?.unbind(),
+            python_socket: py.import("socket")?.getattr("socket")?.unbind(),
+            python_socket_init: native_socket.getattr("__init__")?.unbind(),
+            python_socket_detach: native_socket.getattr("detach")?.unbind(),
             share_gil: py.eval(c"lambda: None", None, None)?.unbind(),
             client_disconnected: errors.getattr("ClientDisconnected")?.unbind(),
             server_error: errors.getattr("ServerError")?.unbind(),

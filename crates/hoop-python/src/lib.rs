@@ -20,6 +20,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     event_loop::fast_call_soon::install(module.py())?;
     module.add_class::<event_loop::handle::Handle>()?;
     module.add_class::<event_loop::handle::TimerHandle>()?;
+    module.add_class::<event_loop::accept::Acceptor>()?;
+    module.add_class::<event_loop::transport_table::TransportTable>()?;
     module.add_class::<event_loop::transport::SocketTransport>()?;
     module.add_class::<event_loop::tls::TlsProtocol>()?;
     module.add_class::<event_loop::tls::TlsTransport>()?;

@@ -1,5 +1,6 @@
 //! The event loop: asyncio's scheduling calls over a tokio current-thread runtime.
 
+pub mod accept;
 pub mod awaitable;
 pub mod blocking_call;
 pub mod calls;
@@ -17,6 +18,7 @@ pub mod statistics;
 mod task_factory;
 pub mod tls;
 pub mod transport;
+pub mod transport_table;
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -297,7 +299,7 @@ impl LoopCore {
         LoopState::time()
     }
 
-    fn get_debug(&self, py: Python<'_>) -> bool {
+    pub fn get_debug(&self, py: Python<'_>) -> bool {
         self.debug.get(py)
     }
 

@@ -2,17 +2,19 @@
 
 use std::cell::RefMut;
 use std::future::Future;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use hoop_sched::{LoopMeter, ReadyQueue, SweptList, TimerHeap};
+use hoop_sched::{LoopMeter, ReadyQueue, TimerHeap};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::calls;
-use super::endpoint::{Drivable, Driven, Slot};
+use super::endpoint::{Dispatcher, Drivable, Driven, Slot, Transports, Woken};
 use super::handle::{Arguments, Call, Handle, QueuedTimer, TimerHandle, leaves_the_loop};
 use super::runtime::{self, Parking};
 use super::transport::SocketTransport;
@@ -54,8 +56,12 @@ pub struct LoopState {
     held_output: GilCell<Vec<Py<SocketTransport>>>,
     /// Memory for such output, while none of it is in there.
     output_buffers: GilCell<Vec<Vec<u8>>>,
-    /// Transports with a task; an entry is dead once that task has ended.
-    driven: GilCell<SweptList<Weak<dyn Slot>>>,
+    /// The transports that are open, and kept by the loop for as long as they are.
+    transports: GilCell<Transports>,
+    /// Those of them that have something to do.
+    woken: Arc<Woken>,
+    /// Whether the task that drives them was started.
+    dispatching: GilCell<bool>,
     /// Handles that have run and that nobody knows: making one costs more than what it runs.
     spare_handles: GilCell<Vec<Py<Handle>>>,
     pub meter: GilCell<LoopMeter>,
@@ -78,7 +84,9 @@ impl LoopState {
             python_loop: GilCell::default(),
             held_output: GilCell::default(),
             output_buffers: GilCell::default(),
-            driven: GilCell::default(),
+            transports: GilCell::default(),
+            woken: Arc::default(),
+            dispatching: GilCell::new(false),
             spare_handles: GilCell::default(),
             meter: GilCell::default(),
             parking,
@@ -116,13 +124,44 @@ impl LoopState {
         Some(runtime::spawn(&runtime, future).abort_handle())
     }
 
-    /// Keeps a transport alive for as long as the returned slot lives or the loop stays open.
-    pub fn keep_driven<T: Drivable>(&self, py: Python<'_>, transport: Py<T>) -> Arc<Driven<T>> {
-        let slot = Arc::new(Driven::new(transport));
-        // Named first: a weak reference turns into one of another type only where its type is known.
-        let entry: Weak<Driven<T>> = Arc::downgrade(&slot);
-        self.driven.borrow_mut(py).push_and_sweep(entry, |entry| entry.strong_count() > 0);
-        slot
+    /// Keeps a transport alive, and drives it, until it is forgotten or the loop is closed.
+    pub fn keep_driven<T: Drivable>(&self, py: Python<'_>, fd: RawFd, transport: Py<T>) -> Weak<dyn Slot> {
+        if !self.dispatching.get(py) {
+            self.dispatching.set(py, true);
+            self.spawn(py, Dispatcher::new(self.woken.clone()));
+        }
+        let slot: Arc<dyn Slot> = Arc::new(Driven::new(transport, self.woken.clone()));
+        let place = Arc::downgrade(&slot);
+        let displaced = self.transports.borrow_mut(py).put(fd, slot);
+        if let Some(displaced) = displaced {
+            // Somebody has closed its descriptor: it will not hear of anything again.
+            displaced.let_go(py);
+        }
+        place
+    }
+
+    /// Lets go of a transport whose connection is lost.
+    pub fn forget_driven(&self, py: Python<'_>, fd: RawFd, slot: &Arc<dyn Slot>) {
+        self.transports.borrow_mut(py).remove(fd, slot);
+        slot.let_go(py);
+    }
+
+    /// Refuses a new descriptor whose number an open transport has: somebody has closed it there, and
+    /// what that one still writes would go to another peer.
+    pub fn check_vacant(&self, py: Python<'_>, descriptor: &OwnedFd) -> PyResult<()> {
+        let fd = descriptor.as_raw_fd();
+        match self.transport_of(py, fd).and_then(|slot| slot.shown(py)) {
+            Some(transport) if !transport.call_method0(py, intern!(py, "is_closing"))?.is_truthy(py)? => {
+                let shown = transport.bind(py).repr()?;
+                Err(PyRuntimeError::new_err(format!("File descriptor {fd} is used by transport {shown}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The place of the transport that has a descriptor.
+    pub fn transport_of(&self, py: Python<'_>, fd: RawFd) -> Option<Arc<dyn Slot>> {
+        self.transports.borrow(py).get(fd).cloned()
     }
 
     /// Whether the loop runs, in whichever thread.
@@ -175,7 +214,7 @@ impl LoopState {
 
     /// Transports whose connection is open.
     pub fn open_transports(&self, py: Python<'_>) -> usize {
-        let slots: Vec<_> = self.driven.borrow(py).iter().filter_map(Weak::upgrade).collect();
+        let slots: Vec<_> = self.transports.borrow(py).iter().cloned().collect();
         slots.iter().filter(|slot| slot.is_open(py)).count()
     }
 
@@ -189,8 +228,9 @@ impl LoopState {
         drop(self.spare_handles.take(py));
         drop(self.output_buffers.take(py));
         drop(self.held_output.take(py));
-        let driven = self.driven.take(py);
-        for slot in driven.iter().filter_map(Weak::upgrade) {
+        drop(self.woken.take_all());
+        let transports = self.transports.take(py);
+        for slot in transports.iter() {
             slot.let_go(py);
         }
         let ready = self.ready.borrow_mut(py).take_all();
@@ -217,10 +257,8 @@ impl LoopState {
                 timer.visit(visit)?;
             }
         }
-        if let Some(driven) = self.driven.for_collector() {
-            for slot in driven.iter().filter_map(Weak::upgrade) {
-                slot.visit(visit)?;
-            }
+        if let Some(transports) = self.transports.for_collector() {
+            transports.iter().try_for_each(|slot| slot.visit(visit))?;
         }
         Ok(())
     }

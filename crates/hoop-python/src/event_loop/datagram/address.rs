@@ -1,15 +1,16 @@
 //! Addresses as Python writes them, and as the kernel does.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 
-use hoop_net::{PeerAddress, ipv4_text, ipv6_text};
+use hoop_net::PeerAddress;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix};
 
 use super::DatagramTransport;
+use crate::event_loop::endpoint::names::{bytes_of, to_python};
 
 /// A Unix path and the zero behind it have this much room; CPython takes no longer ones.
 const UNIX_PATH: usize = 108;
@@ -22,12 +23,6 @@ pub struct Sender {
     address: Py<PyAny>,
 }
 
-/// The bytes of a `sockaddr`.
-fn bytes_of(raw: &SocketAddrAny) -> &[u8] {
-    // SAFETY: the first `addr_len` bytes behind the pointer are initialised, and stay while `raw` does.
-    unsafe { std::slice::from_raw_parts(raw.as_ptr().cast(), raw.addr_len() as usize) }
-}
-
 impl DatagramTransport {
     /// What `datagram_received` is told of a sender.
     pub(super) fn sender(&self, py: Python<'_>, raw: Option<SocketAddrAny>) -> PyResult<Py<PyAny>> {
@@ -35,7 +30,7 @@ impl DatagramTransport {
         if let Some(last) = self.last_sender.borrow(py).as_ref().filter(|last| last.raw == raw) {
             return Ok(last.address.clone_ref(py));
         }
-        let address = to_python(py, &raw)?;
+        let address = to_python(py, PeerAddress::read(bytes_of(&raw)))?;
         let sender = Sender { raw, address: address.clone_ref(py) };
         drop(self.last_sender.replace(py, Some(sender)));
         Ok(address)
@@ -92,19 +87,4 @@ fn unix_destination(address: &Bound<'_, PyAny>) -> Option<SocketAddrUnix> {
         path if path.len() < UNIX_PATH => SocketAddrUnix::new(path).ok(),
         _ => None,
     }
-}
-
-/// An address as `socket.recvfrom` returns it.
-fn to_python(py: Python<'_>, raw: &SocketAddrAny) -> PyResult<Py<PyAny>> {
-    let address = match PeerAddress::read(bytes_of(raw)) {
-        Some(PeerAddress::V4(it)) => (ipv4_text(*it.ip()).as_str(), it.port()).into_pyobject(py)?.into_any(),
-        Some(PeerAddress::V6(it)) => {
-            (ipv6_text(*it.ip()), it.port(), it.flowinfo(), it.scope_id()).into_pyobject(py)?.into_any()
-        }
-        Some(PeerAddress::Path(path)) => OsStr::from_bytes(path).into_pyobject(py)?.into_any(),
-        Some(PeerAddress::Abstract(name)) => PyBytes::new(py, name).into_any(),
-        Some(PeerAddress::Unnamed) => PyString::new(py, "").into_any(),
-        None => py.None().into_bound(py),
-    };
-    Ok(address.unbind())
 }

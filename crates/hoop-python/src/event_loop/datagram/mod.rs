@@ -6,6 +6,7 @@ mod receive;
 mod send;
 
 use std::os::fd::RawFd;
+use std::task::Context;
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -16,7 +17,6 @@ use tokio::io::Interest;
 
 use self::address::Sender;
 use self::pending::Pending;
-use self::receive::DatagramTask;
 use super::LoopCore;
 use super::endpoint::{Drivable, Endpoint};
 use crate::gil_cell::GilCell;
@@ -53,8 +53,12 @@ pub struct DatagramTransport {
 }
 
 impl Drivable for DatagramTransport {
-    fn is_open(&self, py: Python<'_>) -> bool {
-        self.endpoint.is_open(py)
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn drive(transport: &Bound<'_, Self>, cx: &mut Context<'_>) {
+        receive::receive(transport, cx);
     }
 }
 
@@ -83,7 +87,7 @@ impl DatagramTransport {
         python_loop: &Bound<'_, LoopCore>,
         socket: Py<PyAny>,
         protocol: Py<PyAny>,
-        extra: Py<PyDict>,
+        extra: Bound<'_, PyDict>,
         address: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let py = python_loop.py();
@@ -91,7 +95,7 @@ impl DatagramTransport {
             Some(address) if address.is_truthy(py)? => Some(address),
             _ => None,
         };
-        let peer = match extra.bind(py).get_item(intern!(py, "peername"))? {
+        let peer = match extra.get_item(intern!(py, "peername"))? {
             Some(name) if name.is_truthy()? => Peer::Named,
             Some(name) if !name.is_none() => Peer::Unnamed,
             _ => Peer::Nobody,
@@ -99,7 +103,7 @@ impl DatagramTransport {
         let family = native_family(socket.bind(py))?;
         let is_3_13 = py.version_info() >= (3, 13);
         Ok(Self {
-            endpoint: Endpoint::take_over(python_loop, socket, protocol, extra, ARRIVALS)?,
+            endpoint: Endpoint::take_over(python_loop, socket, protocol, Some(extra), ARRIVALS)?,
             address,
             peer,
             family,
@@ -109,10 +113,9 @@ impl DatagramTransport {
         })
     }
 
-    /// Starts the task that receives; queued behind `connection_made`.
+    /// Lets receiving begin; queued behind `connection_made`.
     fn _start(slf: &Bound<'_, Self>) {
-        let endpoint = &slf.get().endpoint;
-        endpoint.state.spawn(slf.py(), DatagramTask(endpoint.start(slf)));
+        Endpoint::start(slf);
     }
 
     /// Sends a datagram; if the socket does not take it at once it waits (asyncio.DatagramTransport).
@@ -213,7 +216,7 @@ impl DatagramTransport {
     }
 
     #[getter]
-    fn _sock(&self, py: Python<'_>) -> Py<PyAny> {
+    fn _sock(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         self.endpoint.socket(py)
     }
 

@@ -1,8 +1,5 @@
-//! The task of one datagram socket: receives while the protocol wants data.
+//! What drives one datagram socket: receives while the protocol wants data.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pyo3::exceptions::{PyBlockingIOError, PyInterruptedError, PyOSError};
@@ -15,7 +12,7 @@ use tokio::io::Ready;
 use super::{ARRIVALS, DatagramTransport};
 use crate::errors::os_error;
 use crate::event_loop::calls;
-use crate::event_loop::endpoint::{Driven, Registration, borrow, settle};
+use crate::event_loop::endpoint::{Registration, borrow, settle};
 use crate::event_loop::handle::in_context;
 use crate::event_loop::state::READ_BUFFER;
 
@@ -24,29 +21,14 @@ const DATAGRAMS_AT_ONCE: usize = 32;
 
 const READ_FAILED: &str = "Fatal read error on datagram transport";
 
-/// Drives one transport until its endpoint ends, or its loop lets go of it.
-pub struct DatagramTask(pub Arc<Driven<DatagramTransport>>);
-
-impl Future for DatagramTask {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Python::attach(|py| {
-            let Some(transport) = self.0.transport(py) else { return Poll::Ready(()) };
-            transport.get().endpoint.set_task_waker(py, cx);
-            receive(transport.bind(py), cx)
-        })
-    }
-}
-
-/// Receives and delivers; ready when the endpoint is gone for good.
-fn receive(transport: &Bound<'_, DatagramTransport>, cx: &mut Context<'_>) -> Poll<()> {
+/// Receives and delivers, until nothing is left, the protocol has enough or the endpoint is gone.
+pub fn receive(transport: &Bound<'_, DatagramTransport>, cx: &mut Context<'_>) {
     let (py, this) = (transport.py(), transport.get());
-    let (endpoint, state) = (&this.endpoint, &this.endpoint.state);
+    let (endpoint, state) = (&this.endpoint, this.endpoint.state());
     for _ in 0..DATAGRAMS_AT_ONCE {
-        let Some(registration) = endpoint.registration(py) else { return Poll::Ready(()) };
+        let Some(registration) = endpoint.registration(py) else { return };
         if !endpoint.wants_data(py) {
-            return Poll::Pending;
+            return;
         }
         match receive_one(this, py, &registration, cx) {
             Received::Datagram(data, sender) => {
@@ -55,7 +37,7 @@ fn receive(transport: &Bound<'_, DatagramTransport>, cx: &mut Context<'_>) -> Po
             Received::Nothing(told) if told.is_read_closed() => {
                 // Somebody has shut the socket down for reading: nothing comes any more, and tokio,
                 // who does not forget that, would call the socket readable for ever.
-                return Poll::Pending;
+                return;
             }
             Received::Nothing(told) if told.is_write_closed() => {
                 // An error was told of, and is dealt with. tokio would not forget this either.
@@ -65,7 +47,7 @@ fn receive(transport: &Bound<'_, DatagramTransport>, cx: &mut Context<'_>) -> Po
                 }
             }
             Received::Nothing(_) => {}
-            Received::NotReady => return Poll::Pending,
+            Received::NotReady => return,
             Received::Failed(error) if error.is_instance_of::<PyOSError>(py) => {
                 let error = error.into_value(py).into_any();
                 deliver(transport, intern!(py, "error_received"), &[&error]);
@@ -75,12 +57,11 @@ fn receive(transport: &Bound<'_, DatagramTransport>, cx: &mut Context<'_>) -> Po
         if state.stopping.get(py) {
             // The rest is for when the loop runs again.
             state.wake_after_turn(py, cx.waker().clone());
-            return Poll::Pending;
+            return;
         }
     }
     // More may be waiting: others get their turn before it is received.
     cx.waker().wake_by_ref();
-    Poll::Pending
 }
 
 enum Received {
@@ -127,7 +108,7 @@ type Arrival = Option<(Py<PyAny>, Py<PyAny>)>;
 
 fn take_datagram(this: &DatagramTransport, py: Python<'_>, registration: &Registration) -> PyResult<Arrival> {
     let received = {
-        let mut buffer = this.endpoint.state.read_buffer(py);
+        let mut buffer = this.endpoint.state().read_buffer(py);
         let received = rustix::net::recvfrom(borrow(registration), &mut **buffer, RecvFlags::DONTWAIT);
         settle(received).map(|received| {
             received.map(|(length, _, sender)| {
@@ -144,7 +125,7 @@ fn take_datagram(this: &DatagramTransport, py: Python<'_>, registration: &Regist
 
 /// Receives with the socket's own method.
 fn ask_python(this: &DatagramTransport, py: Python<'_>) -> PyResult<Arrival> {
-    match this.endpoint.socket(py).call_method1(py, "recvfrom", (READ_BUFFER,)) {
+    match this.endpoint.socket(py)?.call_method1(py, "recvfrom", (READ_BUFFER,)) {
         Ok(received) => received.extract(py).map(Some),
         Err(error) if would_block(py, &error) => Ok(None),
         Err(error) => Err(error),

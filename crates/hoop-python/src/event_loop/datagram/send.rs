@@ -114,7 +114,7 @@ impl DatagramTransport {
 
     /// Sends with the socket's own methods.
     fn hand_to_python(&self, py: Python<'_>, datagram: &Datagram) -> PyResult<bool> {
-        let socket = self.endpoint.socket(py);
+        let socket = self.endpoint.socket(py)?;
         let sent = match &datagram.destination {
             Destination::Python(address) => socket.call_method1(py, "sendto", (&datagram.data, address)),
             Destination::Peer | Destination::Address(_) => socket.call_method1(py, "send", (&datagram.data,)),

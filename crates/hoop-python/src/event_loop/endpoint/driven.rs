@@ -1,44 +1,76 @@
-//! Transports that the loop keeps alive while their task runs.
+//! Transports that a loop keeps alive and drives, each in a slot of its own.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
 
 use pyo3::PyClass;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
+use super::Endpoint;
+use super::woken::Woken;
 use crate::gil_cell::GilCell;
 
-/// A transport that has a task.
+/// A transport that is driven.
 pub trait Drivable: PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync {
-    /// Whether its connection is open.
-    fn is_open(&self, py: Python<'_>) -> bool;
+    fn endpoint(&self) -> &Endpoint;
+    /// Does what the reactor, or the program, has woken the transport for.
+    fn drive(transport: &Bound<'_, Self>, cx: &mut Context<'_>);
 }
 
 /// A transport that the loop keeps alive because its connection is open.
 ///
-/// The task that drives it shares this slot and does not own the transport, so that the garbage
-/// collector sees through the loop, and not into tokio, who does.
-pub struct Driven<T>(GilCell<Option<Py<T>>>);
+/// The loop's table owns the slot. The reactor's wakers share it, and so do not own the transport: the
+/// garbage collector sees through the loop, and not into tokio.
+pub struct Driven<T> {
+    transport: GilCell<Option<Py<T>>>,
+    woken: Arc<Woken>,
+    /// Whether it is in the list of `woken`. The reactor wakes without the GIL.
+    is_woken: AtomicBool,
+}
 
 impl<T> fmt::Debug for Driven<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Driven").field(&self.0).finish()
+        f.debug_tuple("Driven").field(&self.transport).finish()
     }
 }
 
-impl<T> Driven<T> {
-    pub fn new(transport: Py<T>) -> Self {
-        Self(GilCell::new(Some(transport)))
+impl<T: Drivable> Driven<T> {
+    pub fn new(transport: Py<T>, woken: Arc<Woken>) -> Self {
+        Self { transport: GilCell::new(Some(transport)), woken, is_woken: AtomicBool::new(false) }
     }
 
-    /// The transport, unless the loop has let go of it.
-    pub fn transport(&self, py: Python<'_>) -> Option<Py<T>> {
-        self.0.borrow(py).as_ref().map(|transport| transport.clone_ref(py))
+    fn transport(&self, py: Python<'_>) -> Option<Py<T>> {
+        self.transport.borrow(py).as_ref().map(|transport| transport.clone_ref(py))
+    }
+}
+
+impl<T: Drivable> Wake for Driven<T> {
+    fn wake(self: Arc<Self>) {
+        if !self.is_woken.swap(true, Ordering::AcqRel) {
+            let woken = self.woken.clone();
+            woken.push(self);
+        }
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.is_woken.swap(true, Ordering::AcqRel) {
+            self.woken.push(self.clone());
+        }
     }
 }
 
 /// What the loop does with such a transport, of whichever class.
-pub trait Slot: fmt::Debug {
+pub trait Slot: fmt::Debug + Send + Sync {
+    /// Has the transport driven soon.
+    fn wake_up(self: Arc<Self>);
+    /// Drives the transport, if it is still there.
+    fn drive(self: Arc<Self>, py: Python<'_>);
+    /// The transport, unless the loop has let go of it.
+    fn shown(&self, py: Python<'_>) -> Option<Py<PyAny>>;
     /// Whether there is a transport whose connection is open.
     fn is_open(&self, py: Python<'_>) -> bool;
     /// Lets go of the transport.
@@ -48,16 +80,38 @@ pub trait Slot: fmt::Debug {
 }
 
 impl<T: Drivable> Slot for Driven<T> {
+    fn wake_up(self: Arc<Self>) {
+        self.wake();
+    }
+
+    fn drive(self: Arc<Self>, py: Python<'_>) {
+        // What wakes it from now on, it may not have seen.
+        self.is_woken.store(false, Ordering::Release);
+        let Some(transport) = self.transport(py) else { return };
+        let waker = Waker::from(self.clone());
+        let driven = catch_unwind(AssertUnwindSafe(|| {
+            T::drive(transport.bind(py), &mut Context::from_waker(&waker));
+        }));
+        if driven.is_err() {
+            // A mistake of ours, which the panic has told: it costs this connection and no other.
+            self.let_go(py);
+        }
+    }
+
+    fn shown(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.transport(py).map(Py::into_any)
+    }
+
     fn is_open(&self, py: Python<'_>) -> bool {
-        self.transport(py).is_some_and(|transport| transport.get().is_open(py))
+        self.transport(py).is_some_and(|transport| transport.get().endpoint().is_open(py))
     }
 
     fn let_go(&self, py: Python<'_>) {
-        drop(self.0.take(py));
+        drop(self.transport.take(py));
     }
 
     fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self.0.for_collector().as_deref() {
+        match self.transport.for_collector().as_deref() {
             Some(Some(transport)) => visit.call(transport),
             _ => Ok(()),
         }

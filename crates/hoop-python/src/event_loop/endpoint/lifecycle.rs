@@ -1,11 +1,13 @@
 //! How a transport ends, once, and whom it tells.
 
+use std::os::fd::AsRawFd;
+
 use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{Endpoint, socket};
+use super::{Endpoint, Registration};
 use crate::event_loop::calls;
 use crate::event_loop::handle::{Arguments, leaves_the_loop};
 
@@ -26,7 +28,7 @@ impl Endpoint {
         let described = context
             .set_item("transport", transport)
             .and_then(|()| context.set_item("protocol", self.protocol(py)));
-        self.state.handle_exception(py, message, error, described.is_ok().then_some(&context));
+        self.state().handle_exception(py, message, error, described.is_ok().then_some(&context));
     }
 
     /// Reports an error, unless it is the everyday loss of a peer. Says whether it ends the
@@ -34,7 +36,7 @@ impl Endpoint {
     pub fn ends_by(&self, transport: &Bound<'_, PyAny>, message: &str, error: &PyErr) -> bool {
         let py = transport.py();
         if leaves_the_loop(py, error) {
-            self.state.fail(py, error.clone_ref(py));
+            self.state().fail(py, error.clone_ref(py));
             return false;
         }
         // asyncio keeps quiet about what the network does to a connection.
@@ -53,25 +55,29 @@ impl Endpoint {
         let reason = error.map_or_else(|| py.None(), |error| error.into_value(py).into_any());
         let queued = transport.getattr("_call_connection_lost").and_then(|callback| {
             let context = self.context.clone_ref(py);
-            self.state.call_soon_in(py, callback.unbind(), Arguments::One(reason), context)
+            self.state().call_soon_in(py, callback.unbind(), Arguments::One(reason), context)
         });
         if let Err(error) = queued {
-            self.state.handle_exception(py, "connection_lost() could not be queued", error, None);
+            self.state().handle_exception(py, "connection_lost() could not be queued", error, None);
         }
     }
 
     /// Calls `connection_lost`, closes the socket and forgets the protocol.
     pub fn end(&self, py: Python<'_>, reason: &Py<PyAny>) -> PyResult<()> {
-        let registration = {
-            let mut link = self.link.borrow_mut(py);
-            link.wake_task();
-            link.registration.take()
-        };
+        self.keep_local_name(py);
+        let registration = self.link.borrow_mut(py).registration.take();
         let told = calls::call_method(&self.protocol(py), intern!(py, "connection_lost"), &[reason]);
-        // The reactor must forget the descriptor before its number can be given out again.
-        drop(registration);
-        let handed_back = socket::hand_back(py, &self.socket(py));
+        self.leave_loop(py, registration.as_ref());
+        let closed = self.close_socket(py, registration);
         self.set_protocol(py, py.None());
-        handed_back.and(told.map(drop))
+        closed.and(told.map(drop))
+    }
+
+    /// Gives up the transport's place with its loop.
+    fn leave_loop(&self, py: Python<'_>, registration: Option<&Registration>) {
+        let slot = self.link.borrow_mut(py).slot.take().and_then(|slot| slot.upgrade());
+        if let (Some(slot), Some(registration)) = (slot, registration) {
+            self.state().forget_driven(py, registration.as_raw_fd(), &slot);
+        }
     }
 }

@@ -1,14 +1,17 @@
 //! What every transport over a socket has: its loop, its socket, its protocol, and one end of life.
 
 mod driven;
+mod extra_info;
 mod flow_control;
 mod lifecycle;
+pub mod names;
 mod payload;
 mod socket;
+mod table;
+mod woken;
 
-use std::os::fd::RawFd;
-use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::{Arc, Weak};
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -17,38 +20,52 @@ use tokio::io::Interest;
 
 pub use self::driven::{Drivable, Driven, Slot};
 pub use self::flow_control::FlowControl;
+use self::names::Name;
 pub use self::payload::as_bytes;
-pub use self::socket::{Registration, borrow, settle};
+use self::socket::Socket;
+pub use self::socket::{Kind, Registration, borrow, settle};
+pub use self::table::Transports;
+pub use self::woken::{Dispatcher, Woken};
 use super::LoopCore;
 use super::handle::current_context;
 use super::state::LoopState;
 use crate::gil_cell::GilCell;
-use crate::imports::Imports;
+
+/// The names of what `get_extra_info` tells.
+const PEER: &str = "peername";
+const LOCAL: &str = "sockname";
 
 /// The part of a transport that does not depend on what the socket carries.
 pub struct Endpoint {
     pub python_loop: Py<LoopCore>,
-    pub state: Arc<LoopState>,
     /// The context that protocol callbacks run in: that of the code that made the transport.
     pub context: Py<PyAny>,
-    extra: Py<PyDict>,
     link: GilCell<Link>,
 }
 
 /// What changes of it.
 struct Link {
-    /// None once the connection is lost: then no I/O happens any more.
+    /// None once the connection is lost: then no I/O happens any more. It stands before the socket, as
+    /// it has to be dropped first.
     registration: Option<Registration>,
-    /// Kept when the connection is lost: `get_extra_info` still tells it.
-    socket: Py<PyAny>,
+    socket: Socket,
     protocol: Py<PyAny>,
-    task_waker: Option<Waker>,
-    /// `connection_made` has been queued ahead of the task, so reading may begin.
+    /// What `get_extra_info` has told, or was made with.
+    extra: Option<Py<PyDict>>,
+    /// The other end's address, from when the connection was made.
+    peer: Name,
+    /// This end's address, from when the connection was lost.
+    local: Name,
+    /// The transport's place with its loop. None before the loop has adopted it, and once it is lost.
+    slot: Option<Weak<dyn Slot>>,
+    /// `connection_made` has been queued ahead, so reading may begin.
     started: bool,
     reading_paused: bool,
     closing: bool,
     /// `connection_lost` is queued, or was called.
     lost: bool,
+    /// `loop.sendfile` has the descriptor for itself.
+    lent: bool,
     writes_after_loss: u32,
     flow: FlowControl,
 }
@@ -59,31 +76,65 @@ impl Endpoint {
         python_loop: &Bound<'_, LoopCore>,
         socket: Py<PyAny>,
         protocol: Py<PyAny>,
-        extra: Py<PyDict>,
+        extra: Option<Bound<'_, PyDict>>,
         interest: Interest,
     ) -> PyResult<Self> {
         let py = python_loop.py();
-        let state = python_loop.get().state.clone();
-        let context = current_context(py)?;
-        let registration = socket::take_over(py, &state, &socket, interest)?;
+        let extra = extra.map(|extra| extra.copy()).transpose()?.map(Bound::unbind);
+        let registration = socket::take_over(py, &python_loop.get().state, &socket, interest)?;
+        let told = extra.as_ref().map(|extra| extra.bind(py).contains(PEER)).transpose()? == Some(true);
+        // Asked now: nobody can tell it any more once the peer has left.
+        let peer = if told { None } else { rustix::net::getpeername(borrow(&registration)).ok().flatten() };
+        let peer = Name::from(peer);
+        Self::new(python_loop, registration, Socket::Python(socket), peer, protocol, extra)
+    }
+
+    /// Takes a connection that the engine has accepted, and owns.
+    pub fn accepted(
+        python_loop: &Bound<'_, LoopCore>,
+        (descriptor, kind): (OwnedFd, Kind),
+        peer: Name,
+        protocol: Py<PyAny>,
+        interest: Interest,
+    ) -> PyResult<Self> {
+        let state = &python_loop.get().state;
+        let registration = socket::register(python_loop.py(), state, descriptor.as_raw_fd(), interest)?;
+        Self::new(python_loop, registration, Socket::Engine(descriptor, kind), peer, protocol, None)
+    }
+
+    fn new(
+        python_loop: &Bound<'_, LoopCore>,
+        registration: Registration,
+        socket: Socket,
+        peer: Name,
+        protocol: Py<PyAny>,
+        extra: Option<Py<PyDict>>,
+    ) -> PyResult<Self> {
         Ok(Self {
             python_loop: python_loop.clone().unbind(),
-            state,
-            context,
-            extra,
+            context: current_context(python_loop.py())?,
             link: GilCell::new(Link {
                 registration: Some(registration),
                 socket,
                 protocol,
-                task_waker: None,
+                extra,
+                peer,
+                local: Name::Unknown,
+                slot: None,
                 started: false,
                 reading_paused: false,
                 closing: false,
                 lost: false,
+                lent: false,
                 writes_after_loss: 0,
                 flow: FlowControl::default(),
             }),
         })
+    }
+
+    /// What the loop shares with its transports.
+    pub fn state(&self) -> &Arc<LoopState> {
+        &self.python_loop.get().state
     }
 
     /// Whether the connection is there to be read or written.
@@ -102,7 +153,7 @@ impl Endpoint {
         if let Some(old) = old {
             let fd = old.get_ref().0;
             drop(old);
-            let registration = socket::register(py, &self.state, fd, interest)?;
+            let registration = socket::register(py, self.state(), fd, interest)?;
             self.link.borrow_mut(py).registration = Some(registration);
         }
         Ok(())
@@ -111,10 +162,6 @@ impl Endpoint {
     /// The descriptor's number; -1 once the connection is lost.
     pub fn fd(&self, py: Python<'_>) -> RawFd {
         self.link.borrow(py).registration.as_ref().map_or(-1, |registration| registration.get_ref().0)
-    }
-
-    pub fn socket(&self, py: Python<'_>) -> Py<PyAny> {
-        self.link.borrow(py).socket.clone_ref(py)
     }
 
     pub fn protocol(&self, py: Python<'_>) -> Py<PyAny> {
@@ -126,11 +173,30 @@ impl Endpoint {
         drop(replaced);
     }
 
-    /// Starts the task that drives the transport; queued behind `connection_made`.
-    pub fn start<T: Drivable>(&self, transport: &Bound<'_, T>) -> Arc<Driven<T>> {
-        let py = transport.py();
-        self.link.borrow_mut(py).started = true;
-        self.state.keep_driven(py, transport.clone().unbind())
+    /// Makes the loop keep the transport and drive it, until the connection is lost.
+    pub fn adopt<T: Drivable>(transport: &Bound<'_, T>) {
+        let (py, endpoint) = (transport.py(), transport.get().endpoint());
+        if endpoint.link.borrow(py).slot.is_none() && endpoint.is_open(py) {
+            let slot = endpoint.state().keep_driven(py, endpoint.fd(py), transport.clone().unbind());
+            endpoint.link.borrow_mut(py).slot = Some(slot);
+        }
+    }
+
+    /// Lets reading begin; queued behind `connection_made`.
+    pub fn start<T: Drivable>(transport: &Bound<'_, T>) {
+        Self::adopt(transport);
+        let mut link = transport.get().endpoint().link.borrow_mut(transport.py());
+        link.started = true;
+        link.wake_up();
+    }
+
+    /// Whether `loop.sendfile` has the descriptor for itself, so that it may be watched.
+    pub fn is_lent(&self, py: Python<'_>) -> bool {
+        self.link.borrow(py).lent
+    }
+
+    pub fn set_lent(&self, py: Python<'_>, lent: bool) {
+        self.link.borrow_mut(py).lent = lent;
     }
 
     /// Whether what arrives should be read now.
@@ -155,40 +221,13 @@ impl Endpoint {
         let mut link = self.link.borrow_mut(py);
         if link.reading_paused && !link.closing {
             link.reading_paused = false;
-            link.wake_task();
+            link.wake_up();
         }
     }
 
-    /// Remembers how to wake the transport's task.
-    pub fn set_task_waker(&self, py: Python<'_>, cx: &Context<'_>) {
-        let mut link = self.link.borrow_mut(py);
-        if link.task_waker.as_ref().is_none_or(|known| !known.will_wake(cx.waker())) {
-            link.task_waker = Some(cx.waker().clone());
-        }
-    }
-
-    /// Lets the transport's task look at what changed.
-    pub fn wake_task(&self, py: Python<'_>) {
-        self.link.borrow(py).wake_task();
-    }
-
-    /// What `get_extra_info` answers; the socket is wrapped when it is first asked for.
-    pub fn extra_info(
-        &self,
-        transport: &Bound<'_, PyAny>,
-        name: &str,
-        default: Option<Py<PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        let py = transport.py();
-        let extra = self.extra.bind(py);
-        if name == "socket" && !extra.contains(name)? {
-            let wrapped = Imports::get(py)?.transport_socket.call1(py, (self.socket(py), transport))?;
-            extra.set_item(name, wrapped)?;
-        }
-        Ok(match extra.get_item(name)? {
-            Some(value) => value.unbind(),
-            None => default.unwrap_or_else(|| py.None()),
-        })
+    /// Has the loop look at what changed.
+    pub fn wake_up(&self, py: Python<'_>) {
+        self.link.borrow(py).wake_up();
     }
 
     /// How a transport shows itself.
@@ -208,18 +247,20 @@ impl Endpoint {
     pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.python_loop)?;
         visit.call(&self.context)?;
-        visit.call(&self.extra)?;
         self.link.for_collector().map_or(Ok(()), |link| {
-            visit.call(&link.socket)?;
+            visit.call(&link.extra)?;
+            if let Socket::Python(socket) = &link.socket {
+                visit.call(socket)?;
+            }
             visit.call(&link.protocol)
         })
     }
 }
 
 impl Link {
-    fn wake_task(&self) {
-        if let Some(waker) = &self.task_waker {
-            waker.wake_by_ref();
+    fn wake_up(&self) {
+        if let Some(slot) = self.slot.as_ref().and_then(Weak::upgrade) {
+            slot.wake_up();
         }
     }
 }

@@ -217,6 +217,29 @@ fn seconds(name: &str, value: Option<f64>, default: f64) -> PyResult<f64> {
     }
 }
 
+impl TlsProtocol {
+    /// The protocol of an accepted connection, which nobody waits for; timeouts are in seconds.
+    pub fn of_server(
+        python_loop: &Bound<'_, LoopCore>,
+        protocol: Py<PyAny>,
+        sslcontext: &Bound<'_, PyAny>,
+        (handshake_timeout, shutdown_timeout): (Option<f64>, Option<f64>),
+    ) -> PyResult<Self> {
+        let (waiter, hostname) = (None, None);
+        Self::new(
+            python_loop,
+            protocol,
+            sslcontext,
+            waiter,
+            true,
+            hostname,
+            true,
+            handshake_timeout,
+            shutdown_timeout,
+        )
+    }
+}
+
 #[pymethods]
 impl TlsProtocol {
     /// A session of `sslcontext`; the handshake begins with `connection_made`. The arguments are

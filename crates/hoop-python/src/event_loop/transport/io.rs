@@ -1,10 +1,7 @@
-//! The task of one connection: reads while the protocol wants data, writes while output is pending.
+//! What drives one connection: reads while the protocol wants data, writes while output is pending.
 
-use std::future::Future;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pyo3::ffi;
@@ -14,7 +11,7 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 
 use super::SocketTransport;
 use super::receiver::{Delivery, Receiver, lend};
-use crate::event_loop::endpoint::{Driven, Registration, borrow, settle};
+use crate::event_loop::endpoint::{Registration, borrow, settle};
 use crate::event_loop::handle::in_context;
 use crate::event_loop::state::{LoopState, READ_AT_ONCE};
 
@@ -29,25 +26,8 @@ pub fn send(registration: &Registration, bytes: &[u8]) -> io::Result<usize> {
     Ok(settle(sent)?.unwrap_or(0))
 }
 
-/// Drives one transport until its connection is lost, or its loop lets go of it.
-pub struct SocketTask(pub Arc<Driven<SocketTransport>>);
-
-impl Future for SocketTask {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Python::attach(|py| {
-            let Some(transport) = self.0.transport(py) else { return Poll::Ready(()) };
-            let transport = transport.bind(py);
-            transport.get().endpoint.set_task_waker(py, cx);
-            flush(transport, cx);
-            read(transport, cx)
-        })
-    }
-}
-
 /// Writes what is pending, as far as the socket takes it.
-fn flush(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) {
+pub fn flush(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) {
     let (py, this) = (transport.py(), transport.get());
     loop {
         let Some(registration) = this.endpoint.registration(py) else { return };
@@ -76,21 +56,21 @@ fn flush(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) {
     }
 }
 
-/// Reads and delivers; ready when the connection is gone for good.
-fn read(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) -> Poll<()> {
+/// Reads and delivers, until nothing is left, the protocol has enough or the connection is gone.
+pub fn read(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) {
     let (py, this) = (transport.py(), transport.get());
     loop {
-        let Some(registration) = this.endpoint.registration(py) else { return Poll::Ready(()) };
+        let Some(registration) = this.endpoint.registration(py) else { return };
         if !this.wants_data(py) {
-            return Poll::Pending;
+            return;
         }
         let mut guard = match registration.poll_read_ready(cx) {
             Poll::Ready(Ok(guard)) => guard,
             Poll::Ready(Err(error)) => {
                 SocketTransport::io_failed(transport, "Fatal read error on socket transport", &error);
-                return Poll::Pending;
+                return;
             }
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending => return,
         };
         match receive(transport, &registration) {
             Received::Data { delivery, filled } => {
@@ -104,7 +84,7 @@ fn read(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) -> Poll<()
                 if filled || this.connection.borrow(py).is_unix {
                     // More is waiting: callbacks get their turn before the next read, as in asyncio.
                     cx.waker().wake_by_ref();
-                    return Poll::Pending;
+                    return;
                 }
             }
             Received::Nothing => guard.clear_ready(),
@@ -181,7 +161,7 @@ fn receive(transport: &Bound<'_, SocketTransport>, registration: &Registration) 
         Receiver::Streaming { data_received } => {
             let expected = this.connection.borrow(py).last_read;
             let received = if expected < LARGE_READ {
-                receive_and_copy(py, &this.endpoint.state, registration)
+                receive_and_copy(py, this.endpoint.state(), registration)
             } else {
                 receive_in_place(py, registration)
             };

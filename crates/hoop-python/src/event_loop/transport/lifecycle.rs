@@ -55,15 +55,22 @@ impl SocketTransport {
         drop(dropped);
         this.endpoint.lose(slf.as_any(), error);
     }
-}
 
-/// Tells the server that one of its connections is gone.
-pub(super) fn detach(transport: &Bound<'_, SocketTransport>, server: &Py<PyAny>) -> PyResult<()> {
-    let py = transport.py();
-    if py.version_info() >= (3, 13) {
-        server.call_method1(py, "_detach", (transport,))?;
-    } else {
-        server.call_method0(py, "_detach")?;
+    /// Tells the server, if there is one, that it has a connection. A server that is closed refuses.
+    pub fn attach(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let server = slf.get().connection.borrow(py).server.as_ref().map(|server| server.clone_ref(py));
+        let Some(server) = server else { return Ok(()) };
+        let told: &[&Py<PyAny>] = &[slf.as_any().as_unbound()];
+        let told = if py.version_info() >= (3, 13) { told } else { &[] };
+        calls::call_method(&server, intern!(py, "_attach"), told).map(drop)
     }
-    Ok(())
+
+    /// Tells the server that one of its connections is gone.
+    pub(super) fn detach(slf: &Bound<'_, Self>, server: &Py<PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let told: &[&Py<PyAny>] = &[slf.as_any().as_unbound()];
+        let told = if py.version_info() >= (3, 13) { told } else { &[] };
+        calls::call_method(server, intern!(py, "_detach"), told).map(drop)
+    }
 }

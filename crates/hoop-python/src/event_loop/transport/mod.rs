@@ -7,20 +7,23 @@ mod output;
 pub mod receiver;
 mod write_buffer;
 
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
+use std::task::Context;
 
 use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
+use rustix::net::AddressFamily;
 use tokio::io::Interest;
 
 use self::connection::Connection;
-use self::io::SocketTask;
-use self::lifecycle::detach;
 use self::receiver::Receiver;
 use super::LoopCore;
-use super::endpoint::{Drivable, Endpoint, as_bytes, borrow};
+use super::endpoint::names::Name;
+use super::endpoint::{Drivable, Endpoint, Kind, as_bytes, borrow};
+use super::handle::{Arguments, current_context};
 use super::promise::Promise;
 use crate::gil_cell::GilCell;
 use crate::imports::Imports;
@@ -33,12 +36,58 @@ pub struct SocketTransport {
 }
 
 impl Drivable for SocketTransport {
-    fn is_open(&self, py: Python<'_>) -> bool {
-        self.endpoint.is_open(py)
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn drive(transport: &Bound<'_, Self>, cx: &mut Context<'_>) {
+        io::flush(transport, cx);
+        io::read(transport, cx);
     }
 }
 
+impl Drop for SocketTransport {
+    fn drop(&mut self) {
+        self.endpoint.warn_if_unclosed("SocketTransport");
+    }
+}
+
+/// The reactor tells of what arrives and of room to write.
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
 impl SocketTransport {
+    /// A transport for a connection that the engine has accepted.
+    pub fn accepted(
+        python_loop: &Bound<'_, LoopCore>,
+        descriptor: OwnedFd,
+        kind: Kind,
+        peer: Name,
+        protocol: Py<PyAny>,
+        server: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let endpoint = Endpoint::accepted(python_loop, (descriptor, kind), peer, protocol, INTEREST)?;
+        Ok(Self::over(python_loop.py(), endpoint, kind.family, server))
+    }
+
+    /// Queues the beginning: tell the protocol, then read.
+    pub fn begin(slf: &Bound<'_, Self>, connection_made: Py<PyAny>) -> PyResult<()> {
+        let (py, state) = (slf.py(), slf.get().endpoint.state());
+        Endpoint::adopt(slf);
+        let transport = Arguments::One(slf.clone().into_any().unbind());
+        state.call_soon_in(py, connection_made, transport, current_context(py)?)?;
+        let start = slf.getattr(intern!(py, "_start"))?.unbind();
+        state.call_soon_in(py, start, Arguments::None, current_context(py)?)
+    }
+
+    fn over(py: Python<'_>, endpoint: Endpoint, family: u16, server: Option<Py<PyAny>>) -> Self {
+        let is_unix = family == AddressFamily::UNIX.as_raw();
+        if let Some(registration) = endpoint.registration(py).filter(|_| !is_unix) {
+            // Not every stream socket knows the option; asyncio ignores that as well.
+            let _ = rustix::net::sockopt::set_tcp_nodelay(borrow(&registration), true);
+        }
+        Self { endpoint, connection: GilCell::new(Connection::new(server, is_unix)) }
+    }
+
     fn receiver(&self, py: Python<'_>) -> PyResult<Receiver> {
         if let Some(receiver) = &self.connection.borrow(py).receiver {
             return Ok(receiver.clone_ref(py));
@@ -59,30 +108,23 @@ impl SocketTransport {
 impl SocketTransport {
     /// Takes over a connected, non-blocking socket. `connection_made` is queued, then reading begins.
     #[new]
-    #[pyo3(signature = (python_loop, socket, protocol, extra, server=None))]
+    #[pyo3(signature = (python_loop, socket, protocol, extra=None, server=None))]
     fn new(
         python_loop: &Bound<'_, LoopCore>,
         socket: Py<PyAny>,
         protocol: Py<PyAny>,
-        extra: Py<PyDict>,
+        extra: Option<Bound<'_, PyDict>>,
         server: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let py = python_loop.py();
-        let family: i32 = socket.getattr(py, "family")?.extract(py)?;
-        let is_unix = family == i32::from(rustix::net::AddressFamily::UNIX.as_raw());
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let endpoint = Endpoint::take_over(python_loop, socket, protocol, extra, interest)?;
-        if let Some(registration) = endpoint.registration(py) {
-            // Not every stream socket knows the option; asyncio ignores that as well.
-            let _ = rustix::net::sockopt::set_tcp_nodelay(borrow(&registration), true);
-        }
-        Ok(Self { endpoint, connection: GilCell::new(Connection::new(server, is_unix)) })
+        let family: u16 = socket.getattr(py, "family")?.extract(py)?;
+        let endpoint = Endpoint::take_over(python_loop, socket, protocol, extra, INTEREST)?;
+        Ok(Self::over(py, endpoint, family, server))
     }
 
-    /// Starts the task that reads and writes; queued behind `connection_made`.
+    /// Lets reading begin; queued behind `connection_made`.
     fn _start(slf: &Bound<'_, Self>) {
-        let endpoint = &slf.get().endpoint;
-        endpoint.state.spawn(slf.py(), SocketTask(endpoint.start(slf)));
+        Endpoint::start(slf);
     }
 
     /// Writes bytes; what the socket does not take at once is buffered (asyncio.WriteTransport).
@@ -207,7 +249,7 @@ impl SocketTransport {
         };
         drop(receiver);
         if let Some(server) = server {
-            detach(slf, &server)?;
+            Self::detach(slf, &server)?;
         }
         if let Some(waiter) = waiter {
             waiter.fail(py, PyConnectionError::new_err("Connection is closed by peer"))?;
@@ -257,7 +299,7 @@ impl SocketTransport {
     }
 
     #[getter]
-    fn _sock(&self, py: Python<'_>) -> Py<PyAny> {
+    fn _sock(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         self.endpoint.socket(py)
     }
 

@@ -47,7 +47,7 @@ impl SocketTransport {
 
     pub(super) fn after_growth(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
-        this.endpoint.wake_task(py);
+        this.endpoint.wake_up(py);
         let pending = this.connection.borrow(py).output.len();
         this.endpoint.output_grew(slf.as_any(), pending);
     }
@@ -65,7 +65,7 @@ impl SocketTransport {
             }
             None => {}
         }
-        this.endpoint.state.give_back_output_buffer(py, held);
+        this.endpoint.state().give_back_output_buffer(py, held);
     }
 
     /// Writes `bytes` behind what is pending; small output is held back for a moment.
@@ -100,7 +100,7 @@ impl SocketTransport {
     /// Holds small output back; says whether it did.
     fn hold(slf: &Bound<'_, Self>, data: &[u8]) -> bool {
         let (py, this) = (slf.py(), slf.get());
-        let (state, (_, high_water)) = (&this.endpoint.state, this.endpoint.water_marks(py));
+        let (state, (_, high_water)) = (this.endpoint.state(), this.endpoint.water_marks(py));
         let mut connection = this.connection.borrow_mut(py);
         if !connection.may_hold(data.len(), high_water) || !state.is_running(py) {
             return false;
