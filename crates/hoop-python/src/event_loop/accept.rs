@@ -21,7 +21,7 @@ use super::handle::{Arguments, current_context, leaves_the_loop};
 use super::tls::TlsProtocol;
 use super::transport::SocketTransport;
 use crate::errors::os_error;
-use crate::gil_cell::GilCell;
+use crate::gil_cell::GilSlot;
 
 /// The callback of a listening socket: accepts whatever waits.
 #[pyclass(frozen, module = "hoopsnake._native", name = "Acceptor")]
@@ -135,14 +135,18 @@ impl Acceptor {
     /// Queues the making of one connection's protocol and transport.
     fn queue(slf: &Bound<'_, Self>, descriptor: OwnedFd, peer: Name) -> PyResult<()> {
         let (py, state) = (slf.py(), &slf.get().python_loop.get().state);
-        let accepted =
-            Accepted { acceptor: slf.clone().unbind(), connection: GilCell::new(Some((descriptor, peer))) };
+        let context = current_context(py)?;
+        let accepted = Accepted {
+            acceptor: slf.clone().unbind(),
+            context: context.clone_ref(py),
+            connection: GilSlot::new(Some((descriptor, peer))),
+        };
         let callback = Py::new(py, accepted)?.into_any();
-        state.call_soon_in(py, callback, Arguments::None, current_context(py)?)
+        state.call_soon_in(py, callback, Arguments::None, context)
     }
 
     /// Makes the protocol and the transport.
-    fn begin(&self, py: Python<'_>, descriptor: OwnedFd, peer: Name) -> PyResult<()> {
+    fn begin(&self, py: Python<'_>, descriptor: OwnedFd, peer: Name, context: &Py<PyAny>) -> PyResult<()> {
         let protocol = calls::call(py, &self.protocol_factory, &[])?;
         let python_loop = self.python_loop.bind(py);
         let protocol = match &self.tls {
@@ -163,7 +167,7 @@ impl Acceptor {
             transport.get().endpoint.discard(py)?;
             Err(refused)
         })?;
-        SocketTransport::begin(&transport, made)
+        SocketTransport::begin(&transport, made, context.clone_ref(py))
     }
 }
 
@@ -171,7 +175,9 @@ impl Acceptor {
 #[pyclass(frozen, module = "hoopsnake._native", name = "Accepted")]
 struct Accepted {
     acceptor: Py<Acceptor>,
-    connection: GilCell<Option<(OwnedFd, Name)>>,
+    /// That of the factory, and of `connection_made`.
+    context: Py<PyAny>,
+    connection: GilSlot<(OwnedFd, Name)>,
 }
 
 #[pymethods]
@@ -180,13 +186,14 @@ impl Accepted {
     /// and is kept quiet about, out of debug mode.
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         let Some((descriptor, peer)) = self.connection.take(py) else { return Ok(()) };
-        match self.acceptor.get().begin(py, descriptor, peer) {
+        match self.acceptor.get().begin(py, descriptor, peer, &self.context) {
             Err(error) if leaves_the_loop(py, &error) => Err(error),
             _ => Ok(()),
         }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.acceptor)
+        visit.call(&self.acceptor)?;
+        visit.call(&self.context)
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefMut;
 use std::future::Future;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::Waker;
 
 use hoop_sched::{LoopMeter, ReadyQueue, TimerHeap};
@@ -18,6 +18,7 @@ use super::endpoint::{Dispatcher, Drivable, Driven, Slot, Transports, Woken};
 use super::handle::{Arguments, Call, Handle, QueuedTimer, TimerHandle, leaves_the_loop};
 use super::runtime::{self, Parking};
 use super::transport::SocketTransport;
+use super::transport::connection::HeldOutput;
 use crate::errors::loop_is_closed;
 use crate::gil_cell::GilCell;
 
@@ -55,7 +56,7 @@ pub struct LoopState {
     /// Transports whose output is held back until the callbacks that are running have run.
     held_output: GilCell<Vec<Py<SocketTransport>>>,
     /// Memory for such output, while none of it is in there.
-    output_buffers: GilCell<Vec<Vec<u8>>>,
+    output_buffers: GilCell<Vec<Box<HeldOutput>>>,
     /// The transports that are open, and kept by the loop for as long as they are.
     transports: GilCell<Transports>,
     /// Those of them that have something to do.
@@ -125,25 +126,26 @@ impl LoopState {
     }
 
     /// Keeps a transport alive, and drives it, until it is forgotten or the loop is closed.
-    pub fn keep_driven<T: Drivable>(&self, py: Python<'_>, fd: RawFd, transport: Py<T>) -> Weak<dyn Slot> {
+    pub fn keep_driven<T: Drivable>(&self, py: Python<'_>, fd: RawFd, transport: Py<T>) {
         if !self.dispatching.get(py) {
             self.dispatching.set(py, true);
             self.spawn(py, Dispatcher::new(self.woken.clone()));
         }
         let slot: Arc<dyn Slot> = Arc::new(Driven::new(transport, self.woken.clone()));
-        let place = Arc::downgrade(&slot);
         let displaced = self.transports.borrow_mut(py).put(fd, slot);
         if let Some(displaced) = displaced {
             // Somebody has closed its descriptor: it will not hear of anything again.
             displaced.let_go(py);
         }
-        place
     }
 
     /// Lets go of a transport whose connection is lost.
-    pub fn forget_driven(&self, py: Python<'_>, fd: RawFd, slot: &Arc<dyn Slot>) {
-        self.transports.borrow_mut(py).remove(fd, slot);
-        slot.let_go(py);
+    pub fn forget_driven(&self, fd: RawFd, transport: &Bound<'_, PyAny>) {
+        let py = transport.py();
+        let slot = self.transports.borrow_mut(py).remove(fd, transport);
+        if let Some(slot) = slot {
+            slot.let_go(py);
+        }
     }
 
     /// Refuses a new descriptor whose number an open transport has: somebody has closed it there, and
@@ -184,13 +186,13 @@ impl LoopState {
     }
 
     /// Empty memory for output that is held back.
-    pub fn output_buffer(&self, py: Python<'_>) -> Vec<u8> {
+    pub fn output_buffer(&self, py: Python<'_>) -> Box<HeldOutput> {
         self.output_buffers.borrow_mut(py).pop().unwrap_or_default()
     }
 
     /// Takes such memory back, to be used once more.
-    pub fn give_back_output_buffer(&self, py: Python<'_>, mut buffer: Vec<u8>) {
-        buffer.clear();
+    pub fn give_back_output_buffer(&self, py: Python<'_>, mut buffer: Box<HeldOutput>) {
+        buffer.0.clear();
         let mut buffers = self.output_buffers.borrow_mut(py);
         if buffers.len() < OUTPUTS_HELD_AT_MOST {
             buffers.push(buffer);

@@ -199,7 +199,7 @@ impl DatagramTransport {
     fn _call_connection_lost(slf: &Bound<'_, Self>, reason: Py<PyAny>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         Self::forget_pending(slf);
-        let ended = this.endpoint.end(py, &reason);
+        let ended = this.endpoint.end(slf.as_any(), &reason);
         drop(this.last_sender.take(py));
         ended
     }

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 use super::Endpoint;
 use super::woken::Woken;
-use crate::gil_cell::GilCell;
+use crate::gil_cell::GilSlot;
 
 /// A transport that is driven.
 pub trait Drivable: PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync {
@@ -26,7 +26,7 @@ pub trait Drivable: PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync
 /// The loop's table owns the slot. The reactor's wakers share it, and so do not own the transport: the
 /// garbage collector sees through the loop, and not into tokio.
 pub struct Driven<T> {
-    transport: GilCell<Option<Py<T>>>,
+    transport: GilSlot<Py<T>>,
     woken: Arc<Woken>,
     /// Whether it is in the list of `woken`. The reactor wakes without the GIL.
     is_woken: AtomicBool,
@@ -40,11 +40,11 @@ impl<T> fmt::Debug for Driven<T> {
 
 impl<T: Drivable> Driven<T> {
     pub fn new(transport: Py<T>, woken: Arc<Woken>) -> Self {
-        Self { transport: GilCell::new(Some(transport)), woken, is_woken: AtomicBool::new(false) }
+        Self { transport: GilSlot::new(Some(transport)), woken, is_woken: AtomicBool::new(false) }
     }
 
     fn transport(&self, py: Python<'_>) -> Option<Py<T>> {
-        self.transport.borrow(py).as_ref().map(|transport| transport.clone_ref(py))
+        self.transport.look(py, |transport| transport.clone_ref(py))
     }
 }
 
@@ -69,6 +69,8 @@ pub trait Slot: fmt::Debug + Send + Sync {
     fn wake_up(self: Arc<Self>);
     /// Drives the transport, if it is still there.
     fn drive(self: Arc<Self>, py: Python<'_>);
+    /// Whether it is this transport's.
+    fn belongs_to(&self, transport: &Bound<'_, PyAny>) -> bool;
     /// The transport, unless the loop has let go of it.
     fn shown(&self, py: Python<'_>) -> Option<Py<PyAny>>;
     /// Whether there is a transport whose connection is open.
@@ -98,6 +100,10 @@ impl<T: Drivable> Slot for Driven<T> {
         }
     }
 
+    fn belongs_to(&self, transport: &Bound<'_, PyAny>) -> bool {
+        self.transport.look(transport.py(), |known| transport.is(known)).unwrap_or(false)
+    }
+
     fn shown(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.transport(py).map(Py::into_any)
     }
@@ -111,9 +117,6 @@ impl<T: Drivable> Slot for Driven<T> {
     }
 
     fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self.transport.for_collector().as_deref() {
-            Some(Some(transport)) => visit.call(transport),
-            _ => Ok(()),
-        }
+        self.transport.look_for_collector(|transport| visit.call(transport)).unwrap_or(Ok(()))
     }
 }

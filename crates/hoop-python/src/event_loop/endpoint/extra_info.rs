@@ -39,14 +39,14 @@ impl Endpoint {
         let told = self.known_info(py).is_some_and(|known| known.bind(py).contains(LOCAL).unwrap_or(false));
         if !told {
             let local = self.local_name(py);
-            self.link.borrow_mut(py).local = local;
+            self.link.borrow_mut(py).local = Some(Box::new(local));
         }
     }
 
     fn local_name(&self, py: Python<'_>) -> Name {
         match self.registration(py) {
             Some(registration) => rustix::net::getsockname(borrow(&registration)).ok().into(),
-            None => self.link.borrow(py).local.clone(),
+            None => self.link.borrow(py).local.as_deref().cloned().unwrap_or_default(),
         }
     }
 

@@ -9,14 +9,14 @@ use super::Endpoint;
 use crate::event_loop::calls;
 
 /// asyncio's default high-water mark of a socket, in bytes.
-const HIGH_WATER: usize = 64 * 1024;
+const HIGH_WATER: u32 = 64 * 1024;
 
 /// The marks, and what the writing side was last told.
 pub struct FlowControl {
     is_paused: bool,
-    default_high_water: usize,
-    high_water: usize,
-    low_water: usize,
+    default_high_water: u32,
+    /// The low and the high mark, where the program has set them: few do.
+    marks: Option<Box<(usize, usize)>>,
 }
 
 impl Default for FlowControl {
@@ -27,8 +27,8 @@ impl Default for FlowControl {
 
 impl FlowControl {
     /// Marks of that default, in bytes.
-    pub const fn with_high_water(default: usize) -> Self {
-        Self { is_paused: false, default_high_water: default, high_water: default, low_water: default / 4 }
+    pub const fn with_high_water(default: u32) -> Self {
+        Self { is_paused: false, default_high_water: default, marks: None }
     }
 
     /// Whether the writing side was told to stop.
@@ -37,27 +37,28 @@ impl FlowControl {
     }
 
     /// The low and the high mark, in bytes.
-    pub const fn marks(&self) -> (usize, usize) {
-        (self.low_water, self.high_water)
+    pub fn marks(&self) -> (usize, usize) {
+        let default = self.default_high_water as usize;
+        self.marks.as_ref().map_or((default / 4, default), |marks| **marks)
     }
 
     /// Whether the writing side must be told to stop; true once until it is told to resume.
-    pub const fn must_pause(&mut self, pending: usize) -> bool {
-        let must = pending > self.high_water && !self.is_paused;
+    pub fn must_pause(&mut self, pending: usize) -> bool {
+        let must = pending > self.marks().1 && !self.is_paused;
         self.is_paused |= must;
         must
     }
 
     /// Whether the writing side may be told to write again; true once until it is paused.
-    pub const fn may_resume(&mut self, pending: usize) -> bool {
-        let may = self.is_paused && pending <= self.low_water;
+    pub fn may_resume(&mut self, pending: usize) -> bool {
+        let may = self.is_paused && pending <= self.marks().0;
         self.is_paused &= !may;
         may
     }
 
     /// Sets the marks, in bytes, as asyncio derives one from the other.
     pub fn set_marks(&mut self, high: Option<i64>, low: Option<i64>) -> PyResult<()> {
-        let default = i64::try_from(self.default_high_water).unwrap_or(i64::MAX);
+        let default = i64::from(self.default_high_water);
         let high = high.unwrap_or_else(|| low.map_or(default, |low| low.saturating_mul(4)));
         let low = low.unwrap_or(high / 4);
         if !(0 <= low && low <= high) {
@@ -65,8 +66,8 @@ impl FlowControl {
                 "high ({high:?}) must be >= low ({low:?}) must be >= 0"
             )));
         }
-        self.high_water = usize::try_from(high).unwrap_or(usize::MAX);
-        self.low_water = usize::try_from(low).unwrap_or(usize::MAX);
+        let bytes = |mark: i64| usize::try_from(mark).unwrap_or(usize::MAX);
+        self.marks = Some(Box::new((bytes(low), bytes(high))));
         Ok(())
     }
 }

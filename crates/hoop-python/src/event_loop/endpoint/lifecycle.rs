@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{Endpoint, Registration};
+use super::Endpoint;
 use crate::event_loop::calls;
 use crate::event_loop::handle::{Arguments, leaves_the_loop};
 
@@ -63,21 +63,16 @@ impl Endpoint {
     }
 
     /// Calls `connection_lost`, closes the socket and forgets the protocol.
-    pub fn end(&self, py: Python<'_>, reason: &Py<PyAny>) -> PyResult<()> {
+    pub fn end(&self, transport: &Bound<'_, PyAny>, reason: &Py<PyAny>) -> PyResult<()> {
+        let py = transport.py();
         self.keep_local_name(py);
         let registration = self.link.borrow_mut(py).registration.take();
         let told = calls::call_method(&self.protocol(py), intern!(py, "connection_lost"), &[reason]);
-        self.leave_loop(py, registration.as_ref());
+        if let Some(registration) = &registration {
+            self.state().forget_driven(registration.as_raw_fd(), transport);
+        }
         let closed = self.close_socket(py, registration);
         self.set_protocol(py, py.None());
         closed.and(told.map(drop))
-    }
-
-    /// Gives up the transport's place with its loop.
-    fn leave_loop(&self, py: Python<'_>, registration: Option<&Registration>) {
-        let slot = self.link.borrow_mut(py).slot.take().and_then(|slot| slot.upgrade());
-        if let (Some(slot), Some(registration)) = (slot, registration) {
-            self.state().forget_driven(py, registration.as_raw_fd(), &slot);
-        }
     }
 }

@@ -11,7 +11,7 @@ mod table;
 mod woken;
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -55,9 +55,9 @@ struct Link {
     /// The other end's address, from when the connection was made.
     peer: Name,
     /// This end's address, from when the connection was lost.
-    local: Name,
-    /// The transport's place with its loop. None before the loop has adopted it, and once it is lost.
-    slot: Option<Weak<dyn Slot>>,
+    local: Option<Box<Name>>,
+    /// The loop keeps the transport, and drives it.
+    adopted: bool,
     /// `connection_made` has been queued ahead, so reading may begin.
     started: bool,
     reading_paused: bool,
@@ -119,8 +119,8 @@ impl Endpoint {
                 protocol,
                 extra,
                 peer,
-                local: Name::Unknown,
-                slot: None,
+                local: None,
+                adopted: false,
                 started: false,
                 reading_paused: false,
                 closing: false,
@@ -176,18 +176,18 @@ impl Endpoint {
     /// Makes the loop keep the transport and drive it, until the connection is lost.
     pub fn adopt<T: Drivable>(transport: &Bound<'_, T>) {
         let (py, endpoint) = (transport.py(), transport.get().endpoint());
-        if endpoint.link.borrow(py).slot.is_none() && endpoint.is_open(py) {
-            let slot = endpoint.state().keep_driven(py, endpoint.fd(py), transport.clone().unbind());
-            endpoint.link.borrow_mut(py).slot = Some(slot);
+        let is_news = !std::mem::replace(&mut endpoint.link.borrow_mut(py).adopted, true);
+        if is_news && endpoint.is_open(py) {
+            endpoint.state().keep_driven(py, endpoint.fd(py), transport.clone().unbind());
         }
     }
 
     /// Lets reading begin; queued behind `connection_made`.
     pub fn start<T: Drivable>(transport: &Bound<'_, T>) {
         Self::adopt(transport);
-        let mut link = transport.get().endpoint().link.borrow_mut(transport.py());
-        link.started = true;
-        link.wake_up();
+        let (py, endpoint) = (transport.py(), transport.get().endpoint());
+        endpoint.link.borrow_mut(py).started = true;
+        endpoint.wake_up(py);
     }
 
     /// Whether `loop.sendfile` has the descriptor for itself, so that it may be watched.
@@ -218,16 +218,20 @@ impl Endpoint {
     }
 
     pub fn resume_reading(&self, py: Python<'_>) {
-        let mut link = self.link.borrow_mut(py);
-        if link.reading_paused && !link.closing {
-            link.reading_paused = false;
-            link.wake_up();
+        let resumed = {
+            let mut link = self.link.borrow_mut(py);
+            !link.closing && std::mem::take(&mut link.reading_paused)
+        };
+        if resumed {
+            self.wake_up(py);
         }
     }
 
     /// Has the loop look at what changed.
     pub fn wake_up(&self, py: Python<'_>) {
-        self.link.borrow(py).wake_up();
+        if let Some(slot) = self.state().transport_of(py, self.fd(py)) {
+            slot.wake_up();
+        }
     }
 
     /// How a transport shows itself.
@@ -254,13 +258,5 @@ impl Endpoint {
             }
             visit.call(&link.protocol)
         })
-    }
-}
-
-impl Link {
-    fn wake_up(&self) {
-        if let Some(slot) = self.slot.as_ref().and_then(Weak::upgrade) {
-            slot.wake_up();
-        }
     }
 }

@@ -3,6 +3,8 @@
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
+use pyo3::prelude::*;
+
 use super::driven::Slot;
 
 /// One place for each descriptor up to the highest that is in use. The kernel gives out the lowest
@@ -25,12 +27,9 @@ impl Transports {
     }
 
     /// Takes a transport out, if the place is its own.
-    pub fn remove(&mut self, fd: RawFd, slot: &Arc<dyn Slot>) {
-        if let Some(place) = usize::try_from(fd).ok().and_then(|place| self.0.get_mut(place))
-            && place.as_ref().is_some_and(|known| Arc::ptr_eq(known, slot))
-        {
-            *place = None;
-        }
+    pub fn remove(&mut self, fd: RawFd, transport: &Bound<'_, PyAny>) -> Option<Arc<dyn Slot>> {
+        let place = self.0.get_mut(usize::try_from(fd).ok()?)?;
+        place.take_if(|slot| slot.belongs_to(transport))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Slot>> {

@@ -1,6 +1,6 @@
 //! From the peer's records to the application's data.
 
-use pyo3::exceptions::{PyAttributeError, PyException};
+use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -39,16 +39,8 @@ impl TlsProtocol {
         let (py, this) = (slf.py(), slf.get());
         if !this.link.borrow(py).reading_paused {
             match this.receiver(py)? {
-                Some(Receiver::Streaming { data_received }) => Self::read_copied(slf, &data_received)?,
-                Some(Receiver::Buffered { get_buffer, buffer_updated }) => {
-                    Self::read_buffered(slf, &get_buffer, &buffer_updated)?;
-                }
-                Some(Receiver::Deaf { protocol }) => {
-                    return Err(PyAttributeError::new_err(format!(
-                        "{} received data but has no data_received()",
-                        protocol.bind(py).repr()?
-                    )));
-                }
+                Some((application, Receiver::Streaming)) => Self::read_copied(slf, &application)?,
+                Some((application, Receiver::Buffered)) => Self::read_buffered(slf, &application)?,
                 None => return Ok(()),
             }
             if this.phase(py) == Phase::Unwrapped {
@@ -60,22 +52,22 @@ impl TlsProtocol {
         this.control_reading(py)
     }
 
-    /// How the application takes data; None once the connection is lost.
-    fn receiver(&self, py: Python<'_>) -> PyResult<Option<Receiver>> {
-        if let Some(receiver) = &self.link.borrow(py).receiver {
-            return Ok(Some(receiver.clone_ref(py)));
-        }
+    /// The application, and how it takes data; None once the connection is lost.
+    fn receiver(&self, py: Python<'_>) -> PyResult<Option<(Py<PyAny>, Receiver)>> {
         let Some(application) = self.application(py) else { return Ok(None) };
+        if let Some(receiver) = self.link.borrow(py).receiver {
+            return Ok(Some((application, receiver)));
+        }
         let receiver = Receiver::of(application.bind(py))?;
-        self.link.borrow_mut(py).receiver = Some(receiver.clone_ref(py));
-        Ok(Some(receiver))
+        self.link.borrow_mut(py).receiver = Some(receiver);
+        Ok(Some((application, receiver)))
     }
 
-    fn read_copied(slf: &Bound<'_, Self>, data_received: &Py<PyAny>) -> PyResult<()> {
+    fn read_copied(slf: &Bound<'_, Self>, application: &Py<PyAny>) -> PyResult<()> {
         let py = slf.py();
         let decrypted = slf.get().decrypt(py)?;
         if let Some(data) = &decrypted.data {
-            calls::call(py, data_received, &[data.as_any().as_unbound()])?;
+            calls::call_method(application, intern!(py, "data_received"), &[data.as_any().as_unbound()])?;
         }
         Self::after_reading(slf, decrypted.ended, decrypted.failed)
     }
@@ -110,14 +102,10 @@ impl TlsProtocol {
         Ok(decrypted)
     }
 
-    fn read_buffered(
-        slf: &Bound<'_, Self>,
-        get_buffer: &Py<PyAny>,
-        buffer_updated: &Py<PyAny>,
-    ) -> PyResult<()> {
+    fn read_buffered(slf: &Bound<'_, Self>, application: &Py<PyAny>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let expected = this.session.incoming_pending(py)?.into_pyobject(py)?.into_any().unbind();
-        let buffer = calls::call(py, get_buffer, &[&expected])?.into_bound(py);
+        let buffer = calls::call_method(application, intern!(py, "get_buffer"), &[&expected])?.into_bound(py);
         let (room, mut filled) = (buffer.len()?, 0);
         let (mut ended, mut failed) = (false, None);
         while filled < room {
@@ -139,7 +127,7 @@ impl TlsProtocol {
         }
         if filled > 0 {
             let count = filled.into_pyobject(py)?.into_any().unbind();
-            calls::call(py, buffer_updated, &[&count])?;
+            calls::call_method(application, intern!(py, "buffer_updated"), &[&count])?;
         }
         Self::after_reading(slf, ended, failed)
     }

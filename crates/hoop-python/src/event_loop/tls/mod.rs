@@ -39,8 +39,8 @@ const HANDSHAKE_SECONDS: f64 = 60.0;
 /// asyncio's default of seconds for the exchange of close_notify.
 const SHUTDOWN_SECONDS: f64 = 30.0;
 /// asyncio's default marks of a TLS connection, in bytes.
-const READ_HIGH_WATER: usize = 256 * 1024;
-const WRITE_HIGH_WATER: usize = 512 * 1024;
+const READ_HIGH_WATER: u32 = 256 * 1024;
+const WRITE_HIGH_WATER: u32 = 512 * 1024;
 
 /// The protocol that turns the records of the transport below it into an application's data, and back.
 #[pyclass(frozen, weakref, module = "hoopsnake", name = "TLSProtocol")]
@@ -420,9 +420,6 @@ impl TlsProtocol {
         visit.call(&link.transport)?;
         visit.call(&link.waiter)?;
         link.backlog.iter().try_for_each(|data| visit.call(data))?;
-        if let Some(receiver) = &link.receiver {
-            receiver.visit(&visit)?;
-        }
         link.below.as_ref().map_or(Ok(()), |below| below.visit(&visit))
     }
 

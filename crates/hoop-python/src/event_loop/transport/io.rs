@@ -158,8 +158,8 @@ fn receive(transport: &Bound<'_, SocketTransport>, registration: &Registration) 
         }
     };
     let outcome = match receiver {
-        Receiver::Streaming { data_received } => {
-            let expected = this.connection.borrow(py).last_read;
+        Receiver::Streaming => {
+            let expected = this.connection.borrow(py).last_read as usize;
             let received = if expected < LARGE_READ {
                 receive_and_copy(py, this.endpoint.state(), registration)
             } else {
@@ -167,15 +167,15 @@ fn receive(transport: &Bound<'_, SocketTransport>, registration: &Registration) 
             };
             match received {
                 Ok(received) => received.map(|(count, bytes)| {
-                    this.connection.borrow_mut(py).last_read = count;
-                    (count, count == READ_AT_ONCE, Delivery::Bytes(data_received, bytes))
+                    this.connection.borrow_mut(py).last_read = u32::try_from(count).unwrap_or(u32::MAX);
+                    (count, count == READ_AT_ONCE, Delivery::Bytes(bytes))
                 }),
                 Err(error) => return Received::ProtocolFailed("Fatal read error on socket transport", error),
             }
         }
-        Receiver::Buffered { get_buffer, buffer_updated } => {
-            let lent = in_context(py, &this.endpoint.context, || lend(py, &get_buffer));
-            let memory = match lent {
+        Receiver::Buffered => {
+            let protocol = this.endpoint.protocol(py);
+            let memory = match in_context(py, &this.endpoint.context, || lend(py, &protocol)) {
                 Ok(memory) => memory,
                 Err(error) => {
                     return Received::ProtocolFailed(
@@ -190,14 +190,7 @@ fn receive(transport: &Bound<'_, SocketTransport>, registration: &Registration) 
                 unsafe { std::slice::from_raw_parts_mut(memory.buf_ptr().cast::<u8>(), memory.len_bytes()) };
             let room = bytes.len();
             rustix::net::recv(borrow(registration), bytes, RecvFlags::DONTWAIT)
-                .map(|(count, _)| (count, count == room, Delivery::Count(buffer_updated, count)))
-        }
-        Receiver::Deaf { protocol } => {
-            let error = pyo3::exceptions::PyAttributeError::new_err(format!(
-                "{} received data but has no data_received()",
-                protocol.bind(py).repr().map_or_else(|_| "the protocol".to_owned(), |text| text.to_string())
-            ));
-            return Received::ProtocolFailed("Fatal error: protocol.data_received() call failed.", error);
+                .map(|(count, _)| (count, count == room, Delivery::Count(count)))
         }
     };
     match outcome {
@@ -210,16 +203,8 @@ fn receive(transport: &Bound<'_, SocketTransport>, registration: &Registration) 
 
 fn deliver(transport: &Bound<'_, SocketTransport>, delivery: Delivery) {
     let (py, this) = (transport.py(), transport.get());
-    let method = delivery.method();
-    if let Err(error) = in_context(py, &this.endpoint.context, || delivery.call(py)) {
-        SocketTransport::fatal(
-            transport,
-            if method == "data_received" {
-                "Fatal error: protocol.data_received() call failed."
-            } else {
-                "Fatal error: protocol.buffer_updated() call failed."
-            },
-            error,
-        );
+    let (protocol, failure) = (this.endpoint.protocol(py), delivery.failure());
+    if let Err(error) = in_context(py, &this.endpoint.context, || delivery.call(py, &protocol)) {
+        SocketTransport::fatal(transport, failure, error);
     }
 }

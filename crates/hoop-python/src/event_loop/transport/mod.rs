@@ -1,6 +1,6 @@
 //! Stream transports over sockets: asyncio's `Transport` with a tokio task underneath.
 
-mod connection;
+pub mod connection;
 mod io;
 mod lifecycle;
 mod output;
@@ -23,7 +23,7 @@ use self::receiver::Receiver;
 use super::LoopCore;
 use super::endpoint::names::Name;
 use super::endpoint::{Drivable, Endpoint, Kind, as_bytes, borrow};
-use super::handle::{Arguments, current_context};
+use super::handle::Arguments;
 use super::promise::Promise;
 use crate::gil_cell::GilCell;
 use crate::imports::Imports;
@@ -69,14 +69,14 @@ impl SocketTransport {
         Ok(Self::over(python_loop.py(), endpoint, kind.family, server))
     }
 
-    /// Queues the beginning: tell the protocol, then read.
-    pub fn begin(slf: &Bound<'_, Self>, connection_made: Py<PyAny>) -> PyResult<()> {
-        let (py, state) = (slf.py(), slf.get().endpoint.state());
+    /// Queues the beginning: tell the protocol in that context, then read.
+    pub fn begin(slf: &Bound<'_, Self>, connection_made: Py<PyAny>, context: Py<PyAny>) -> PyResult<()> {
+        let (py, endpoint) = (slf.py(), &slf.get().endpoint);
         Endpoint::adopt(slf);
         let transport = Arguments::One(slf.clone().into_any().unbind());
-        state.call_soon_in(py, connection_made, transport, current_context(py)?)?;
+        endpoint.state().call_soon_in(py, connection_made, transport, context)?;
         let start = slf.getattr(intern!(py, "_start"))?.unbind();
-        state.call_soon_in(py, start, Arguments::None, current_context(py)?)
+        endpoint.state().call_soon_in(py, start, Arguments::None, endpoint.context.clone_ref(py))
     }
 
     fn over(py: Python<'_>, endpoint: Endpoint, family: u16, server: Option<Py<PyAny>>) -> Self {
@@ -89,12 +89,12 @@ impl SocketTransport {
     }
 
     fn receiver(&self, py: Python<'_>) -> PyResult<Receiver> {
-        if let Some(receiver) = &self.connection.borrow(py).receiver {
-            return Ok(receiver.clone_ref(py));
+        if let Some(receiver) = self.connection.borrow(py).receiver {
+            return Ok(receiver);
         }
         let protocol = self.endpoint.protocol(py);
         let receiver = Receiver::of(protocol.bind(py))?;
-        self.connection.borrow_mut(py).receiver = Some(receiver.clone_ref(py));
+        self.connection.borrow_mut(py).receiver = Some(receiver);
         Ok(receiver)
     }
 
@@ -225,8 +225,7 @@ impl SocketTransport {
 
     fn set_protocol(&self, py: Python<'_>, protocol: Py<PyAny>) {
         self.endpoint.set_protocol(py, protocol);
-        let replaced = self.connection.borrow_mut(py).receiver.take();
-        drop(replaced);
+        self.connection.borrow_mut(py).receiver = None;
     }
 
     /// Information about the connection: 'peername', 'sockname', 'socket' and what TLS adds.
@@ -242,12 +241,11 @@ impl SocketTransport {
     /// Ends the connection: tells the protocol, closes the socket, detaches from the server.
     fn _call_connection_lost(slf: &Bound<'_, Self>, reason: Py<PyAny>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        let ended = this.endpoint.end(py, &reason);
-        let (server, receiver, waiter) = {
+        let ended = this.endpoint.end(slf.as_any(), &reason);
+        let (server, waiter) = {
             let mut connection = this.connection.borrow_mut(py);
-            (connection.server.take(), connection.receiver.take(), connection.when_written.take())
+            (connection.server.take(), connection.when_written.take())
         };
-        drop(receiver);
         if let Some(server) = server {
             Self::detach(slf, &server)?;
         }
@@ -328,7 +326,7 @@ impl SocketTransport {
     fn __repr__(&self, py: Python<'_>) -> String {
         let unwritten = {
             let connection = self.connection.borrow(py);
-            connection.output.len() + connection.held.as_ref().map_or(0, Vec::len)
+            connection.output.len() + connection.held_length()
         };
         self.endpoint.describe(py, "SocketTransport", unwritten)
     }

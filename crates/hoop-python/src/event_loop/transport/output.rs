@@ -56,7 +56,7 @@ impl SocketTransport {
     pub fn send_held(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
         let Some(held) = this.connection.borrow_mut(py).held.take() else { return };
-        match Self::send_at_once(slf, &held).and_then(|sent| held.get(sent..)) {
+        match Self::send_at_once(slf, &held.0).and_then(|sent| held.0.get(sent..)) {
             // It may have been held while the transport was closing: then this was the last of it.
             Some([]) => Self::output_shrank(slf),
             Some(left) => {
@@ -106,11 +106,11 @@ impl SocketTransport {
             return false;
         }
         if let Some(held) = &mut connection.held {
-            held.extend_from_slice(data);
+            held.0.extend_from_slice(data);
             return true;
         }
         let mut held = state.output_buffer(py);
-        held.extend_from_slice(data);
+        held.0.extend_from_slice(data);
         connection.held = Some(held);
         drop(connection);
         state.hold_output(py, slf.clone().unbind());

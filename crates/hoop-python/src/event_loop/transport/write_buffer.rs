@@ -15,29 +15,33 @@ struct Piece {
     written: usize,
 }
 
-/// Pending output of one connection.
+/// Pending output of one connection. Most have none, and then no memory for it.
 #[derive(Default)]
-pub struct WriteBuffer {
+pub struct WriteBuffer(Option<Box<Pending>>);
+
+#[derive(Default)]
+struct Pending {
     pieces: VecDeque<Piece>,
     length: usize,
 }
 
 impl WriteBuffer {
     pub fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.0.is_none()
     }
 
     /// Unwritten bytes.
     pub fn len(&self) -> usize {
-        self.length
+        self.0.as_ref().map_or(0, |pending| pending.length)
     }
 
     /// Appends `bytes` but for the first `written` of them.
     pub fn push(&mut self, bytes: &Bound<'_, PyBytes>, written: usize) {
         let left = bytes.as_bytes().len() - written;
         if left > 0 {
-            self.length += left;
-            self.pieces.push_back(Piece { bytes: bytes.clone().unbind(), written });
+            let pending = self.0.get_or_insert_default();
+            pending.length += left;
+            pending.pieces.push_back(Piece { bytes: bytes.clone().unbind(), written });
         }
     }
 
@@ -47,16 +51,23 @@ impl WriteBuffer {
         py: Python<'_>,
         write: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>,
     ) -> Result<(usize, Vec<Py<PyBytes>>), E> {
-        let slices: Vec<IoSlice<'_>> = self
+        let Some(pending) = &mut self.0 else { return Ok((0, Vec::new())) };
+        let slices: Vec<IoSlice<'_>> = pending
             .pieces
             .iter()
             .take(PIECES_AT_ONCE)
             .map(|piece| IoSlice::new(piece.bytes.as_bytes(py).get(piece.written..).unwrap_or_default()))
             .collect();
         let taken = write(&slices)?;
-        Ok((taken, self.forget(py, taken)))
+        let done = pending.forget(py, taken);
+        if pending.pieces.is_empty() {
+            self.0 = None;
+        }
+        Ok((taken, done))
     }
+}
 
+impl Pending {
     /// Drops the first `count` bytes; returns the pieces that are done with.
     fn forget(&mut self, py: Python<'_>, mut count: usize) -> Vec<Py<PyBytes>> {
         let mut done = Vec::new();
