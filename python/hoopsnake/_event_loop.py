@@ -20,6 +20,7 @@ from hoopsnake._loop_stats import DelayHistogram, LoopStats
 from hoopsnake._native import (
     Acceptor,
     BlockingCall,
+    Clients,
     DatagramTransport,
     LoopCore,
     SocketTransport,
@@ -234,6 +235,8 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
             *(protocol_factory, sock, sslcontext, server, backlog),
             *(ssl_handshake_timeout, ssl_shutdown_timeout),
         )
+        if type(getattr(server, "_clients", None)) is weakref.WeakSet and not server._clients:
+            server._clients = Clients(self)
         # A class of the program's own may accept in its own way.
         if _is_plain(sock):
             self._add_reader(sock.fileno(), Acceptor(self, *arguments))

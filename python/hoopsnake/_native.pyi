@@ -18,6 +18,7 @@ __all__ = [
     "_DELAY_BOUNDS",
     "Acceptor",
     "BlockingCall",
+    "Clients",
     "DatagramTransport",
     "Handle",
     "LoopCore",
@@ -132,6 +133,15 @@ class TimerHandle(Handle):
 class Acceptor:
     def __new__(cls, python_loop: LoopCore, *arguments: Any) -> Self: ...
     def __call__(self, *args: Any, **kwargs: Any) -> None: ...
+
+# `server._clients`, which is there from Python 3.13 on.
+@final
+class Clients:
+    def __new__(cls, python_loop: LoopCore) -> Self: ...
+    def add(self, transport: SocketTransport) -> None: ...
+    def discard(self, transport: SocketTransport) -> None: ...
+    def copy(self) -> list[SocketTransport]: ...
+    def __len__(self) -> int: ...
 
 # `loop._transports`, as the standard library's code uses it.
 @final

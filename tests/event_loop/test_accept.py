@@ -533,6 +533,43 @@ def test_a_listener_of_a_class_of_ones_own_accepts_in_its_own_way(run: Run) -> N
     run(main())
 
 
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="close_clients came with Python 3.13")
+def test_a_server_ends_no_connections_but_its_own(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        accepted: list[list[RecordingProtocol]] = [[], []]
+
+        def factory(number: int) -> RecordingProtocol:
+            accepted[number].append(RecordingProtocol())
+            return accepted[number][-1]
+
+        servers = [
+            await loop.create_server(lambda number=number: factory(number), "127.0.0.1", 0)
+            for number in range(2)
+        ]
+        clients = [connected(servers[n % 2].sockets[0].getsockname()) for n in range(6)]
+        await until(lambda: [len(protocols) for protocols in accepted] == [3, 3])
+        await accepted[1][-1].made
+        clients[0].close()
+        await accepted[0][0].lost
+        servers[0].close()
+        closed = asyncio.ensure_future(servers[0].wait_closed())
+        await asyncio.sleep(0.001)
+        assert not closed.done()
+        servers[0].close_clients()
+        await closed
+        assert all(protocol.lost.done() for protocol in accepted[0])
+        assert not any(protocol.lost.done() for protocol in accepted[1])
+        servers[1].abort_clients()
+        servers[1].close()
+        await servers[1].wait_closed()
+        assert all(protocol.lost.done() for protocol in accepted[1])
+        for client in clients:
+            client.close()
+
+    run(main())
+
+
 def test_a_server_is_freed_with_its_loop_and_its_connections() -> None:
     loop = make_loop()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 import socket
 import ssl
 import sys
@@ -174,6 +175,15 @@ def test_a_server_counts_its_transports_as_we_tell_it() -> None:
     expected = ["self", "transport"] if sys.version_info >= (3, 13) else ["self"]
     assert parameters(base_events.Server._attach) == expected
     assert parameters(base_events.Server._detach) == expected
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="servers know their clients from 3.13 on")
+def test_a_server_asks_of_its_clients_what_ours_answers() -> None:
+    source = inspect.getsource(base_events.Server)
+    asked = re.findall(r"(\w+\()?self\._clients(\.\w+| = .*)?", source)
+    assert {before + after for before, after in asked} == {
+        *(" = weakref.WeakSet()", ".add", ".discard", ".copy", "len("),
+    }
 
 
 def test_connections_are_accepted_as_we_do_it() -> None:

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
@@ -49,6 +50,8 @@ impl Readiness {
 #[derive(Debug)]
 pub struct LevelPoller {
     epoll: AsyncFd<OwnedFd>,
+    /// Whether the last look found something, so that there may be more without a new edge.
+    found_some: AtomicBool,
 }
 
 impl LevelPoller {
@@ -57,7 +60,7 @@ impl LevelPoller {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         // SAFETY: `OwnedFd` keeps one open descriptor, always the same, for as long as it lives.
         let epoll = unsafe { AsyncFd::register_with_interest(epoll, Interest::READABLE) }?;
-        Ok(Self { epoll })
+        Ok(Self { epoll, found_some: AtomicBool::new(false) })
     }
 
     /// Sets what `fd` is watched for; nothing at all removes it.
@@ -90,14 +93,12 @@ impl LevelPoller {
     /// dealt with yields the same events at once.
     pub async fn wait(&self, events: &mut Vec<(RawFd, Readiness)>) -> io::Result<()> {
         loop {
-            let mut guard = self.epoll.readable().await?;
-            self.take_ready(events)?;
-            if !events.is_empty() {
-                return Ok(());
+            if !self.found_some.load(Ordering::Relaxed) {
+                // Cleared before the look: what becomes ready after it leaves a new edge.
+                self.epoll.readable().await?.clear_ready();
             }
-            guard.clear_ready();
-            // What became ready between the look and the clearing has left no edge behind.
             self.take_ready(events)?;
+            self.found_some.store(!events.is_empty(), Ordering::Relaxed);
             if !events.is_empty() {
                 return Ok(());
             }

@@ -21,6 +21,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<event_loop::handle::Handle>()?;
     module.add_class::<event_loop::handle::TimerHandle>()?;
     module.add_class::<event_loop::accept::Acceptor>()?;
+    module.add_class::<event_loop::clients::Clients>()?;
     module.add_class::<event_loop::transport_table::TransportTable>()?;
     module.add_class::<event_loop::transport::SocketTransport>()?;
     module.add_class::<event_loop::tls::TlsProtocol>()?;

@@ -94,27 +94,18 @@ impl Acceptor {
             return calls::call_with(py, &accept.unbind(), this.arguments.bind(py), None).map(drop);
         }
         let fd: RawFd = this.listener.call_method0(py, intern!(py, "fileno"))?.extract(py)?;
-        if fd < 0 {
-            return Err(os_error(&Errno::BADF.into()));
+        let (accepted, failure) = this.accept(py, fd);
+        for (descriptor, peer) in accepted {
+            Self::queue(slf, descriptor, peer)?;
         }
-        // SAFETY: Python's socket object has just told the number, so it is open; the GIL is held
-        // until the last use, and nothing in between could close it: making an object may collect
-        // garbage, but the listener is none.
-        let listening = unsafe { BorrowedFd::borrow_raw(fd) };
-        for _ in 0..this.backlog {
-            match acceptfrom_with(listening, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-                Ok((descriptor, peer)) => Self::queue(slf, descriptor, peer.into())?,
-                Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => break,
-                Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
-                    let error = os_error(&error.into()).into_value(py);
-                    let arguments = (error, &this.arguments);
-                    this.python_loop.call_method1(py, "_out_of_resources", arguments)?;
-                    break;
-                }
-                Err(error) => return Err(os_error(&error.into())),
+        match failure {
+            None => Ok(()),
+            Some(error @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
+                let error = os_error(&error.into()).into_value(py);
+                this.python_loop.call_method1(py, "_out_of_resources", (error, &this.arguments)).map(drop)
             }
+            Some(error) => Err(os_error(&error.into())),
         }
-        Ok(())
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -132,6 +123,25 @@ impl Acceptor {
 }
 
 impl Acceptor {
+    /// Accepts what waits, and says why it could not go on if that is an error.
+    fn accept(&self, _py: Python<'_>, fd: RawFd) -> (Vec<(OwnedFd, Name)>, Option<Errno>) {
+        let mut accepted = Vec::new();
+        if fd < 0 {
+            return (accepted, Some(Errno::BADF));
+        }
+        // SAFETY: Python's socket object has just told the number. Nothing of Python's, which could
+        // close it, runs before this is done: the GIL is held, and no object is made.
+        let listening = unsafe { BorrowedFd::borrow_raw(fd) };
+        while accepted.len() < self.backlog {
+            match acceptfrom_with(listening, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok((descriptor, peer)) => accepted.push((descriptor, peer.into())),
+                Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => break,
+                Err(error) => return (accepted, Some(error)),
+            }
+        }
+        (accepted, None)
+    }
+
     /// Queues the making of one connection's protocol and transport.
     fn queue(slf: &Bound<'_, Self>, descriptor: OwnedFd, peer: Name) -> PyResult<()> {
         let (py, state) = (slf.py(), &slf.get().python_loop.get().state);

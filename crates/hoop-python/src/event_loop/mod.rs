@@ -4,6 +4,7 @@ pub mod accept;
 pub mod awaitable;
 pub mod blocking_call;
 pub mod calls;
+pub mod clients;
 pub mod datagram;
 mod endpoint;
 pub mod fast_call_soon;

@@ -56,6 +56,7 @@ pub struct LoopState {
     /// Transports whose output is held back until the callbacks that are running have run.
     held_output: GilCell<Vec<Py<SocketTransport>>>,
     /// Memory for such output, while none of it is in there.
+    #[expect(clippy::vec_box, reason = "the boxes go round; connections without output have none")]
     output_buffers: GilCell<Vec<Box<HeldOutput>>>,
     /// The transports that are open, and kept by the loop for as long as they are.
     transports: GilCell<Transports>,
@@ -214,7 +215,12 @@ impl LoopState {
         }
     }
 
-    /// Transports whose connection is open.
+    /// The transports that the loop keeps.
+    pub fn transports(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        self.transports.borrow(py).iter().filter_map(|slot| slot.shown(py)).collect()
+    }
+
+    /// How many transports there are whose connection is open.
     pub fn open_transports(&self, py: Python<'_>) -> usize {
         let slots: Vec<_> = self.transports.borrow(py).iter().cloned().collect();
         slots.iter().filter(|slot| slot.is_open(py)).count()

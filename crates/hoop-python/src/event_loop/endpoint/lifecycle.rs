@@ -1,7 +1,5 @@
 //! How a transport ends, once, and whom it tells.
 
-use std::os::fd::AsRawFd;
-
 use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -66,11 +64,12 @@ impl Endpoint {
     pub fn end(&self, transport: &Bound<'_, PyAny>, reason: &Py<PyAny>) -> PyResult<()> {
         let py = transport.py();
         self.keep_local_name(py);
-        let registration = self.link.borrow_mut(py).registration.take();
+        let (registration, number) = {
+            let mut link = self.link.borrow_mut(py);
+            (link.registration.take(), link.number)
+        };
         let told = calls::call_method(&self.protocol(py), intern!(py, "connection_lost"), &[reason]);
-        if let Some(registration) = &registration {
-            self.state().forget_driven(registration.as_raw_fd(), transport);
-        }
+        self.state().forget_driven(number, transport);
         let closed = self.close_socket(py, registration);
         self.set_protocol(py, py.None());
         closed.and(told.map(drop))

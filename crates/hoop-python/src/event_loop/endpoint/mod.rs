@@ -48,6 +48,8 @@ struct Link {
     /// None once the connection is lost: then no I/O happens any more. It stands before the socket, as
     /// it has to be dropped first.
     registration: Option<Registration>,
+    /// The descriptor's number, under which the loop knows the transport.
+    number: RawFd,
     socket: Socket,
     protocol: Py<PyAny>,
     /// What `get_extra_info` has told, or was made with.
@@ -114,6 +116,7 @@ impl Endpoint {
             python_loop: python_loop.clone().unbind(),
             context: current_context(python_loop.py())?,
             link: GilCell::new(Link {
+                number: registration.as_raw_fd(),
                 registration: Some(registration),
                 socket,
                 protocol,
@@ -147,13 +150,13 @@ impl Endpoint {
     }
 
     /// Registers the socket anew, so that the reactor forgets what it has told. Whoever calls it has
-    /// let go of the old registration.
+    /// let go of the old registration. If it fails, no I/O happens any more.
     pub fn register_anew(&self, py: Python<'_>, interest: Interest) -> PyResult<()> {
         let old = self.link.borrow_mut(py).registration.take();
-        if let Some(old) = old {
-            let fd = old.get_ref().0;
+        if old.is_some() {
             drop(old);
-            let registration = socket::register(py, self.state(), fd, interest)?;
+            let number = self.link.borrow(py).number;
+            let registration = socket::register(py, self.state(), number, interest)?;
             self.link.borrow_mut(py).registration = Some(registration);
         }
         Ok(())
@@ -161,7 +164,8 @@ impl Endpoint {
 
     /// The descriptor's number; -1 once the connection is lost.
     pub fn fd(&self, py: Python<'_>) -> RawFd {
-        self.link.borrow(py).registration.as_ref().map_or(-1, |registration| registration.get_ref().0)
+        let link = self.link.borrow(py);
+        if link.registration.is_some() { link.number } else { -1 }
     }
 
     pub fn protocol(&self, py: Python<'_>) -> Py<PyAny> {
@@ -243,7 +247,7 @@ impl Endpoint {
             (false, false) if link.reading_paused => "open, reading paused",
             (false, false) => "open",
         };
-        let fd = link.registration.as_ref().map_or(-1, |registration| registration.get_ref().0);
+        let fd = if link.registration.is_some() { link.number } else { -1 };
         format!("<{class_name} {state} fd={fd} unwritten={unwritten}>")
     }
 

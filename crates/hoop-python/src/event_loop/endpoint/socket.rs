@@ -195,8 +195,10 @@ impl Endpoint {
     /// class warns.
     pub fn warn_if_unclosed(&mut self, class_name: &str) {
         let link = self.link.get_mut();
-        let (Some(registration), Socket::Engine(..)) = (&link.registration, &link.socket) else { return };
-        let text = format!("unclosed transport <{class_name} fd={}>", registration.get_ref().0);
+        if !matches!(link.socket, Socket::Engine(..)) {
+            return;
+        }
+        let text = format!("unclosed transport <{class_name} fd={}>", link.number);
         Python::attach(|py| {
             // Objects are dropped at any moment, also while an exception is on its way.
             let on_its_way = PyErr::take(py);

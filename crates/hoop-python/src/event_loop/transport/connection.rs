@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 use super::receiver::Receiver;
 use super::write_buffer::WriteBuffer;
+use crate::event_loop::clients::Counted;
 use crate::event_loop::promise::Promise;
 
 /// What is longer is sent at once: to copy it would cost more than is won.
@@ -18,6 +19,8 @@ pub struct HeldOutput(pub Vec<u8>);
 pub struct Connection {
     pub is_unix: bool,
     pub server: Option<Py<PyAny>>,
+    /// What the server counts it by.
+    pub counted: Option<Counted>,
     /// None until first used after the protocol was set.
     pub receiver: Option<Receiver>,
     /// How much the last read brought, in bytes.
@@ -28,6 +31,8 @@ pub struct Connection {
     pub held: Option<Box<HeldOutput>>,
     /// Who waits until all output is written, to send a file behind it.
     pub when_written: Option<Promise>,
+    /// The reactor tells of room to write, too.
+    pub told_of_room: bool,
     pub end_of_file_received: bool,
     /// `write_eof()` was called.
     pub write_ended: bool,
@@ -38,11 +43,13 @@ impl Connection {
         Self {
             is_unix,
             server,
+            counted: None,
             receiver: None,
             last_read: 0,
             output: WriteBuffer::default(),
             held: None,
             when_written: None,
+            told_of_room: false,
             end_of_file_received: false,
             write_ended: false,
         }

@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 
-use super::SocketTransport;
 use super::receiver::{Delivery, Receiver, lend};
+use super::{ARRIVALS_AND_ROOM, SocketTransport};
 use crate::event_loop::endpoint::{Registration, borrow, settle};
 use crate::event_loop::handle::in_context;
 use crate::event_loop::state::{LoopState, READ_AT_ONCE};
@@ -30,10 +30,10 @@ pub fn send(registration: &Registration, bytes: &[u8]) -> io::Result<usize> {
 pub fn flush(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) {
     let (py, this) = (transport.py(), transport.get());
     loop {
-        let Some(registration) = this.endpoint.registration(py) else { return };
-        if this.connection.borrow(py).output.is_empty() {
+        if this.connection.borrow(py).output.is_empty() || !hears_of_room(transport) {
             return;
         }
+        let Some(registration) = this.endpoint.registration(py) else { return };
         let Poll::Ready(Ok(mut guard)) = registration.poll_write_ready(cx) else { return };
         let written = this.connection.borrow_mut(py).output.write_with(py, |pieces| {
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
@@ -54,6 +54,18 @@ pub fn flush(transport: &Bound<'_, SocketTransport>, cx: &mut Context<'_>) {
             }
         }
     }
+}
+
+/// Has the reactor tell of room to write, if it does not yet. Says whether it does.
+fn hears_of_room(transport: &Bound<'_, SocketTransport>) -> bool {
+    let (py, this) = (transport.py(), transport.get());
+    if !std::mem::replace(&mut this.connection.borrow_mut(py).told_of_room, true)
+        && let Err(error) = this.endpoint.register_anew(py, ARRIVALS_AND_ROOM)
+    {
+        SocketTransport::fatal(transport, WRITE_FAILED, error);
+        return false;
+    }
+    true
 }
 
 /// Reads and delivers, until nothing is left, the protocol has enough or the connection is gone.

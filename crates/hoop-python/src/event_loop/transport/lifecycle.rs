@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use super::SocketTransport;
 use crate::errors::os_error;
 use crate::event_loop::calls;
+use crate::event_loop::clients::Counted;
 use crate::event_loop::handle::in_context;
 
 impl SocketTransport {
@@ -64,6 +65,15 @@ impl SocketTransport {
         let told: &[&Py<PyAny>] = &[slf.as_any().as_unbound()];
         let told = if py.version_info() >= (3, 13) { told } else { &[] };
         calls::call_method(&server, intern!(py, "_attach"), told).map(drop)
+    }
+
+    /// What the server counts this connection by.
+    pub fn set_counted(&self, py: Python<'_>, counted: Option<Counted>) {
+        self.connection.borrow_mut(py).counted = counted;
+    }
+
+    pub fn is_counted(&self, py: Python<'_>, by: impl FnOnce(&Counted) -> bool) -> bool {
+        self.connection.borrow(py).counted.as_ref().is_some_and(by)
     }
 
     /// Tells the server that one of its connections is gone.

@@ -52,8 +52,10 @@ impl Drop for SocketTransport {
     }
 }
 
-/// The reactor tells of what arrives and of room to write.
-const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
+/// The reactor tells of what arrives. Of room to write it would tell at once, of every new connection,
+/// and wake the loop for it; so that is asked for when there is something to wait with.
+const ARRIVALS: Interest = Interest::READABLE;
+const ARRIVALS_AND_ROOM: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 impl SocketTransport {
     /// A transport for a connection that the engine has accepted.
@@ -65,7 +67,7 @@ impl SocketTransport {
         protocol: Py<PyAny>,
         server: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
-        let endpoint = Endpoint::accepted(python_loop, (descriptor, kind), peer, protocol, INTEREST)?;
+        let endpoint = Endpoint::accepted(python_loop, (descriptor, kind), peer, protocol, ARRIVALS)?;
         Ok(Self::over(python_loop.py(), endpoint, kind.family, server))
     }
 
@@ -118,7 +120,7 @@ impl SocketTransport {
     ) -> PyResult<Self> {
         let py = python_loop.py();
         let family: u16 = socket.getattr(py, "family")?.extract(py)?;
-        let endpoint = Endpoint::take_over(python_loop, socket, protocol, extra, INTEREST)?;
+        let endpoint = Endpoint::take_over(python_loop, socket, protocol, extra, ARRIVALS)?;
         Ok(Self::over(py, endpoint, family, server))
     }
 
