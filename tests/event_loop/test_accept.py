@@ -8,6 +8,7 @@ import gc
 import os
 import resource
 import socket
+import ssl
 import struct
 import sys
 import warnings
@@ -301,6 +302,32 @@ def test_addresses_are_told_while_it_is_being_lost(run: Run) -> None:
     run(main())
 
 
+def test_addresses_are_told_through_tls(
+    run: Run, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        served, client = RecordingProtocol(), RecordingProtocol()
+        server = await loop.create_server(lambda: served, "127.0.0.1", 0, ssl=server_tls)
+        address = server.sockets[0].getsockname()
+        await loop.create_connection(
+            lambda: client, *address, ssl=client_tls, server_hostname="localhost"
+        )
+        await served.made
+        names = [client.transport.get_extra_info(name) for name in ("peername", "sockname")]
+        client.transport.write(b"data")
+        assert await served.has_received(4) == b"data"
+        assert served.transport.get_extra_info("socket").getsockname() == address
+        assert served.transport.get_extra_info("sslcontext") is server_tls
+        assert [served.transport.get_extra_info(n) for n in ("sockname", "peername")] == names
+        client.transport.close()
+        await client.lost
+        await served.lost
+        server.close()
+
+    run(main())
+
+
 def test_addresses_of_unix_sockets_are_told_when_it_is_lost(run: Run, tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
 
@@ -506,6 +533,36 @@ def test_what_is_accepted_when_the_loop_stops_goes_on_when_it_runs(
         loop.stop()
         loop.run_forever()
     run(receive())
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("visited", [True, False])
+def test_a_listener_that_was_closed_by_its_owner_leaves_its_number_to_the_next(
+    run: Run, visited: bool
+) -> None:
+    """CPython's selector still knows the number, and refuses it."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        listeners = [socket.create_server(("127.0.0.1", 0))]
+        closed = await loop.create_server(RecordingProtocol, sock=listeners[0])
+        address, number = listeners[0].getsockname(), listeners[0].fileno()
+        listeners[0].close()
+        if visited:
+            with pytest.raises(ConnectionRefusedError):
+                await loop.create_connection(RecordingProtocol, *address)
+        listeners.append(socket.create_server(("127.0.0.1", 0)))
+        assert listeners[1].fileno() == number
+        served = RecordingProtocol()
+        server = await loop.create_server(lambda: served, sock=listeners[1])
+        with connected(listeners[1].getsockname()) as client:
+            client.sendall(b"data")
+            assert await served.has_received(4) == b"data"
+        await served.lost
+        server.close()
+        assert closed.is_serving() and not server.is_serving()
+
+    run(main())
 
 
 def test_a_listener_of_a_class_of_ones_own_accepts_in_its_own_way(run: Run) -> None:

@@ -18,6 +18,7 @@ use super::calls;
 use super::endpoint::Kind;
 use super::endpoint::names::Name;
 use super::handle::{Arguments, current_context, leaves_the_loop};
+use super::readers::Direction;
 use super::tls::TlsProtocol;
 use super::transport::SocketTransport;
 use crate::errors::os_error;
@@ -31,6 +32,8 @@ pub struct Acceptor {
     arguments: Py<PyTuple>,
     protocol_factory: Py<PyAny>,
     listener: Py<PyAny>,
+    /// The listener's number, as long as nobody but the server closes it.
+    number: RawFd,
     /// What accepted sockets are made of.
     kind: Kind,
     tls: Option<Tls>,
@@ -78,6 +81,7 @@ impl Acceptor {
                 kind: listener.getattr("type")?.extract()?,
                 protocol: listener.getattr("proto")?.extract()?,
             },
+            number: listener.call_method0("fileno")?.extract()?,
             listener: listener.unbind(),
             tls,
             server,
@@ -94,7 +98,12 @@ impl Acceptor {
             return calls::call_with(py, &accept.unbind(), this.arguments.bind(py), None).map(drop);
         }
         let fd: RawFd = this.listener.call_method0(py, intern!(py, "fileno"))?.extract(py)?;
-        let (accepted, failure) = this.accept(py, fd);
+        if fd != this.number {
+            // Somebody else has closed it. Whoever has the number now is not ours to accept from.
+            this.python_loop.get().unwatch(py, this.number, Direction::Read);
+            return Ok(());
+        }
+        let (accepted, failure) = this.accept(py);
         for (descriptor, peer) in accepted {
             Self::queue(slf, descriptor, peer)?;
         }
@@ -124,14 +133,11 @@ impl Acceptor {
 
 impl Acceptor {
     /// Accepts what waits, and says why it could not go on if that is an error.
-    fn accept(&self, _py: Python<'_>, fd: RawFd) -> (Vec<(OwnedFd, Name)>, Option<Errno>) {
+    fn accept(&self, _py: Python<'_>) -> (Vec<(OwnedFd, Name)>, Option<Errno>) {
         let mut accepted = Vec::new();
-        if fd < 0 {
-            return (accepted, Some(Errno::BADF));
-        }
         // SAFETY: Python's socket object has just told the number. Nothing of Python's, which could
         // close it, runs before this is done: the GIL is held, and no object is made.
-        let listening = unsafe { BorrowedFd::borrow_raw(fd) };
+        let listening = unsafe { BorrowedFd::borrow_raw(self.number) };
         while accepted.len() < self.backlog {
             match acceptfrom_with(listening, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok((descriptor, peer)) => accepted.push((descriptor, peer.into())),

@@ -110,7 +110,8 @@ impl Readers {
             let known = entry.interest();
             let replaced = entry.slot(direction).replace(watch);
             let wanted = entry.interest();
-            let outcome = if wanted == known { Ok(()) } else { self.poller.watch(fd, wanted) };
+            // Also if nothing changes: the descriptor that had the number may have been closed.
+            let outcome = self.poller.watch(fd, wanted);
             if outcome.is_err() {
                 let refused = std::mem::replace(entry.slot(direction), replaced);
                 if !known.any() {
