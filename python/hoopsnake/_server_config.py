@@ -54,6 +54,12 @@ class ServerConfig:
     """Whether a client has to show a certificate; None means "required" with `ssl_ca_certs`."""
     http2: bool = True
     """Whether HTTP/2 is spoken too: over TLS by ALPN, otherwise to clients that begin with it."""
+    h2_max_concurrent_streams: int = 128
+    """How many requests one HTTP/2 connection may have under way; more are refused."""
+    h2_ping_interval: float | None = 30.0
+    """Seconds of an HTTP/2 client's silence before it is sent a ping; None sends none."""
+    h2_ping_timeout: float = 20.0
+    """Seconds that it has to answer before its connection is closed."""
     handshake_timeout: float = 10.0
     """Seconds that a new connection gets for its TLS handshake, or to send its first bytes."""
     ws_max_size: int = 16 * 1024 * 1024
@@ -84,7 +90,11 @@ class ServerConfig:
         self._check_tls()
         if self.ws_max_size < 1:
             raise ServerError(f"ws_max_size {self.ws_max_size} leaves no room for a message")
-        for name in ("ws_ping_interval", "ws_ping_timeout"):
+        if not 1 <= self.h2_max_concurrent_streams < 2**31:
+            raise ServerError(
+                f"h2_max_concurrent_streams {self.h2_max_concurrent_streams} is not 1 or more"
+            )
+        for name in ("ws_ping_interval", "ws_ping_timeout", "h2_ping_interval", "h2_ping_timeout"):
             seconds = getattr(self, name)
             if seconds is not None and not seconds > 0:
                 raise ServerError(f"{name} {seconds} is not above 0 seconds")

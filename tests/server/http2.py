@@ -75,6 +75,7 @@ class Client:
         self.goaway: Goaway | None = None
         self._unparsed = b""
         self.ended = False
+        self.pings = 0
         # Whether what arrives is acknowledged, so that the server may send more.
         self.takes_data = True
 
@@ -169,6 +170,8 @@ class Client:
             response.ended = True
         elif isinstance(event, h2.events.StreamReset):
             response.reset = int(event.error_code)
+        elif isinstance(event, h2.events.PingReceived):
+            self.pings += 1
         elif isinstance(event, h2.events.SettingsAcknowledged):
             self._acknowledged = True
 

@@ -352,3 +352,39 @@ async def test_a_stop_closes_connections_without_requests() -> None:
         assert client.goaway is not None
         client.wire.leave()
         await server.ended()
+
+
+async def test_a_client_that_answers_pings_may_be_silent() -> None:
+    async with client_of(hello, h2_ping_interval=0.02, h2_ping_timeout=5.0) as (client, _):
+        # The package answers them.
+        while client.pings < 3:
+            await client.read()
+            assert not client.ended
+        assert (await client.get()).status == 200
+
+
+async def test_a_client_that_does_not_answer_them_is_gone() -> None:
+    events: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        events.put_nowait(await receive())
+        events.put_nowait(await receive())
+
+    async with client_of(app, h2_ping_interval=0.02, h2_ping_timeout=0.05) as (client, _):
+        await client.request()
+        assert (await events.get())["type"] == "http.request"
+        assert await events.get() == {"type": "http.disconnect"}
+
+
+async def test_how_many_requests_go_side_by_side_is_a_setting() -> None:
+    async with client_of(hello, h2_max_concurrent_streams=7) as (client, _):
+        assert client.h2.remote_settings.max_concurrent_streams == 7
+        assert (await client.get()).status == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["h2_max_concurrent_streams", "h2_ping_interval", "h2_ping_timeout"]
+)
+def test_a_setting_that_cannot_be_meant_is_refused(name: str) -> None:
+    with pytest.raises(hoopsnake.ServerError, match=name):
+        hoopsnake.ServerConfig(**{name: 0})

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import h2.errors
@@ -148,6 +151,36 @@ async def test_empty_continuations_end_the_connection() -> None:
         except ConnectionError:
             pass
         await ended_with(client, CALM)
+
+
+async def take_in(scope: Scope, receive: Receive, send: Send) -> None:
+    """Read until the client has gone; say hello to the others."""
+    if scope["method"] == "GET":
+        return await hello(scope, receive, send)
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@pytest.mark.parametrize("data", [b"", b"x"], ids=["empty", "of one byte"])
+async def test_a_flood_of_tiny_pieces_of_a_body_takes_no_memory(data: bytes) -> None:
+    async with attacked(take_in) as (client, _):
+        fields = [(":method", "POST"), *HEAD[1:]]
+        await client.wire.send(frame(HEADERS, END_HEADERS, 1, head(*fields)))
+        client.h2.send_headers(1, HEAD)
+        client.h2.data_to_send()
+        before = resident_mebibytes()
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                await client.wire.send(frame(DATA, 0, 1, data) * 10_000)
+        if data:
+            await ended_with(client, CALM)
+        assert resident_mebibytes() < before + 64
+
+
+def resident_mebibytes() -> int:
+    """Memory of this process, server and client together."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() // 2**20
 
 
 async def test_a_head_that_is_too_large_is_refused() -> None:

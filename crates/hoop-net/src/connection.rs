@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::application::{Application, Executor};
 use crate::http1::serve_http1;
-use crate::http2::serve_http2;
+use crate::http2::{Http2Options, serve_http2};
 use crate::interim::InterimResponses;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
@@ -44,8 +44,8 @@ pub struct Serving<A, E> {
 pub struct ServeSettings {
     /// Who the server is, if it speaks TLS.
     pub tls: Option<Rc<TlsIdentity>>,
-    /// Whether HTTP/2 is spoken beside HTTP/1.1.
-    pub http2: bool,
+    /// How HTTP/2 is spoken beside HTTP/1.1, if it is.
+    pub http2: Option<Http2Options>,
     /// How long a client may take for its TLS handshake, and for the first bytes of a request.
     pub handshake_timeout: Duration,
     /// What clients may have, and what they have; servers that share it share its limits.
@@ -56,7 +56,7 @@ impl Default for ServeSettings {
     fn default() -> Self {
         Self {
             tls: None,
-            http2: true,
+            http2: Some(Http2Options::default()),
             handshake_timeout: Duration::from_secs(10),
             limiter: Limiter::new(Limits::default()),
         }
@@ -92,7 +92,7 @@ pub enum HandshakeFailure {
 
 enum Protocol {
     Http1,
-    Http2,
+    Http2(Http2Options),
 }
 
 /// Serves a connection from its first byte to its last.
@@ -117,11 +117,11 @@ pub async fn serve_connection<A: Application, E: Executor>(
             drop(facts);
             serve_http1(transport, remembered, application.clone(), interim, open, watched).await;
         }
-        Ok(Ok(Some((transport, Protocol::Http2)))) => {
+        Ok(Ok(Some((transport, Protocol::Http2(options))))) => {
             let remembered = Rc::new(application.connected(&facts));
             drop(facts);
             // Apart, as is all that few connections need: tens of thousands of the others may be idle.
-            Box::pin(serve_http2(transport, remembered, &serving, open, watched)).await;
+            Box::pin(serve_http2(transport, remembered, &serving, &options, open, watched)).await;
         }
         Ok(Err(failure)) => application.handshake_failed(&facts.peer, &failure),
         // A client that has not said anything has done no wrong: browsers open connections ahead.
@@ -145,7 +145,7 @@ async fn begin<A: Application, E: Executor>(
         let handshake = Box::pin(TlsAcceptor::from(config).accept(socket));
         let stream = handshake.await.map_err(HandshakeFailure::Tls)?;
         let tls = TlsFacts::new(stream.get_ref().1, certificate);
-        let protocol = if tls.http2 { Protocol::Http2 } else { Protocol::Http1 };
+        let protocol = protocol(settings, tls.http2);
         facts.tls = Some(tls);
         return Ok(Some((Transport::tls(stream), protocol)));
     }
@@ -154,9 +154,12 @@ async fn begin<A: Application, E: Executor>(
     if ahead.starts_with(TLS_RECORD) {
         return Err(HandshakeFailure::TlsToPlainAddress);
     }
-    let is_http2 = settings.http2 && ahead.starts_with(PREFACE);
-    let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+    let protocol = protocol(settings, ahead.starts_with(PREFACE));
     Ok(Some((Transport::bare(socket, ahead), protocol)))
+}
+
+fn protocol(settings: &ServeSettings, begins_http2: bool) -> Protocol {
+    settings.http2.clone().filter(|_| begins_http2).map_or(Protocol::Http1, Protocol::Http2)
 }
 
 /// Reads until it is clear whether HTTP/2 begins here; `None` if the client has left.

@@ -23,8 +23,6 @@ use crate::shutdown::{OpenConnection, Phase};
 use crate::transport::Transport;
 use crate::wire::{PeerSends, Wire};
 
-/// Requests that one connection may have under way.
-const STREAMS_AT_ONCE: u32 = 128;
 /// Streams that a client has opened and reset before they were even looked at: more is an attack
 /// ("rapid reset", CVE-2023-44487) and ends the connection.
 const RESETS_WAITING: usize = 20;
@@ -38,9 +36,27 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes of a response that wait for the client; then its application waits too.
 const SEND_AHEAD: usize = 64 * 1024;
-/// A client that is silent for so long is asked whether it is there, and may take so long to say it.
-const PING_AFTER: Duration = Duration::from_secs(30);
-const PONG_WITHIN: Duration = Duration::from_secs(20);
+
+/// How HTTP/2 is spoken.
+#[derive(Debug, Clone)]
+pub struct Http2Options {
+    /// Requests that one connection may have under way.
+    pub streams_at_once: u32,
+    /// A client that is silent for so long is asked whether it is there.
+    pub ping_interval: Option<Duration>,
+    /// It is given up if it stays silent for so long after that.
+    pub ping_timeout: Duration,
+}
+
+impl Default for Http2Options {
+    fn default() -> Self {
+        Self {
+            streams_at_once: 128,
+            ping_interval: Some(Duration::from_secs(30)),
+            ping_timeout: Duration::from_secs(20),
+        }
+    }
+}
 
 /// Runs hyper's tasks, one for each stream, where all the engine's tasks run.
 #[derive(Clone)]
@@ -57,6 +73,7 @@ pub async fn serve_http2<A: Application, E: Executor>(
     transport: Transport,
     remembered: Rc<A::Connection>,
     serving: &Serving<A, E>,
+    options: &Http2Options,
     open: OpenConnection,
     watched: WatchedConnection,
 ) {
@@ -89,15 +106,15 @@ pub async fn serve_http2<A: Application, E: Executor>(
     let connection = http2::Builder::new(StreamTasks(serving.executor.clone()))
         .timer(TokioTimer::new())
         .enable_connect_protocol()
-        .max_concurrent_streams(STREAMS_AT_ONCE)
+        .max_concurrent_streams(options.streams_at_once)
         .max_pending_accept_reset_streams(RESETS_WAITING)
         .max_local_error_reset_streams(RESETS_FOR_ERRORS)
         .max_header_list_size(u32::try_from(head).map_or(LARGEST_HEAD, |head| head.min(LARGEST_HEAD)))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_AHEAD)
-        .keep_alive_interval(PING_AFTER)
-        .keep_alive_timeout(PONG_WITHIN)
+        .keep_alive_interval(options.ping_interval)
+        .keep_alive_timeout(options.ping_timeout)
         .serve_connection(TokioIo::new(Wire::new(transport, peer_sends)), service);
     let mut connection = pin!(connection);
     let mut draining = false;

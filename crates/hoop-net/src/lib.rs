@@ -47,6 +47,7 @@ pub use file_part::FilePart;
 pub use give_way::give_way;
 pub use hoop_http1::{MessageLimits, Refusal};
 pub use hoop_limits::PaceLimits;
+pub use http2::Http2Options;
 pub use hyper::Error as BodyError;
 pub use hyper::body::Incoming;
 pub use interim::InterimResponses;

@@ -193,13 +193,35 @@ def _add_tls_arguments(tls: argparse._ArgumentGroup) -> None:
         default=True,
         help="speak HTTP/2 with clients that do, with and without TLS (default: on)",
     )
+    tls.add_argument(
+        "--h2-max-concurrent-streams",
+        metavar="COUNT",
+        type=_count,
+        default=128,
+        help="how many requests one HTTP/2 connection may have under way (default: 128)",
+    )
+    tls.add_argument(
+        "--h2-ping-interval",
+        metavar="SECONDS",
+        type=seconds,
+        default=30.0,
+        help="how long an HTTP/2 client may be silent before it is sent a ping; 0 sends none "
+        "(default: 30)",
+    )
+    tls.add_argument(
+        "--h2-ping-timeout",
+        metavar="SECONDS",
+        type=seconds,
+        default=20.0,
+        help="how long it has to answer before its connection is closed (default: 20)",
+    )
 
 
 def _add_websocket_arguments(websockets: argparse._ArgumentGroup) -> None:
     websockets.add_argument(
         "--ws-max-size",
         metavar="BYTES",
-        type=_size,
+        type=_count,
         default=16 * 1024 * 1024,
         help="largest message that is taken, inflated (default: 16777216)",
     )
@@ -225,9 +247,9 @@ def _add_websocket_arguments(websockets: argparse._ArgumentGroup) -> None:
     )
 
 
-def _size(text: str) -> int:
+def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
 
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoop_net::{
-    Address, Application, ClientCertificates, ConnectionFacts, Executor, HandshakeFailure, Incoming, Limiter,
-    Listener, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, TlsError, TlsFiles, TlsIdentity,
-    WebSocketHandshake, WebSocketOptions,
+    Address, Application, ClientCertificates, ConnectionFacts, Executor, HandshakeFailure, Http2Options,
+    Incoming, Limiter, Listener, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, TlsError, TlsFiles,
+    TlsIdentity, WebSocketHandshake, WebSocketOptions,
 };
 use http::{Request, Response};
 use pyo3::exceptions::PyRuntimeError;
@@ -43,6 +43,9 @@ struct Settings {
     ssl_ca_certs: Option<PathBuf>,
     ssl_cert_reqs: Option<String>,
     http2: bool,
+    h2_max_concurrent_streams: u32,
+    h2_ping_interval: Option<f64>,
+    h2_ping_timeout: f64,
     handshake_timeout: f64,
     ws_max_size: usize,
     ws_per_message_deflate: bool,
@@ -66,7 +69,11 @@ impl Settings {
         });
         Ok(ServeSettings {
             tls: files.map(TlsIdentity::load).transpose()?.map(Rc::new),
-            http2: self.http2,
+            http2: self.http2.then(|| Http2Options {
+                streams_at_once: self.h2_max_concurrent_streams,
+                ping_interval: self.h2_ping_interval.map(seconds),
+                ping_timeout: seconds(self.h2_ping_timeout),
+            }),
             handshake_timeout: seconds(self.handshake_timeout),
             limiter: Limiter::new(self.limits.into()),
         })
