@@ -17,11 +17,12 @@ use crate::answer::{answer_http1, refuse_http1};
 use crate::answered_body::{Answered, AnsweredBody};
 use crate::application::Application;
 use crate::body::ResponseBody;
+use crate::drive::drive;
 use crate::gated_wire::GatedWire;
 use crate::interim::InterimResponses;
 use crate::limiter::WatchedConnection;
-use crate::passage::{Ending, Number, Passage};
-use crate::shutdown::{OpenConnection, Phase};
+use crate::passage::{Number, Passage};
+use crate::shutdown::OpenConnection;
 use crate::transport::Transport;
 use crate::websocket::WebSocketHandshake;
 use crate::wire::{PeerSends, Wire};
@@ -51,7 +52,7 @@ pub async fn serve_http1<A: Application>(
     let passage = watched.passage().clone();
     let gate = Gate::new(message);
     let gated = GatedWire::new(wire, gate, passage.clone(), limits.pipelined.unwrap_or(u32::MAX));
-    let (entrance, state) = (watched.limiter().entrance.clone(), passage.clone());
+    let entrance = watched.limiter().entrance.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let asks_for_websocket = WebSocketHandshake::is_asked_for(&request);
         let number = passage.begin();
@@ -79,30 +80,7 @@ pub async fn serve_http1<A: Application>(
     });
     // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
     let connection = builder(&message).serve_connection(TokioIo::new(gated), service).with_upgrades();
-    let mut connection = pin!(connection);
-    let mut draining = false;
-    poll_fn(|cx| {
-        open.remember(cx.waker());
-        watched.remember(cx.waker());
-        let (phase, ending) = (open.phase(), state.ending());
-        // Before the connection is polled: else it would begin on the next pipelined request.
-        if (phase != Phase::Serving || ending.is_some()) && !draining {
-            draining = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        // Its errors are the peer's: it broke the protocol or left. Both end the connection.
-        match connection.as_mut().poll(cx) {
-            Poll::Pending if phase != Phase::Closing && ending != Some(Ending::Drop) => {
-                if state.is_idle() && state.has_served() && watched.is_to_make_room() {
-                    state.ask_to_leave();
-                    cx.waker().wake_by_ref();
-                }
-                Poll::Pending
-            }
-            _ => Poll::Ready(()),
-        }
-    })
-    .await;
+    drive(connection, |it| it.graceful_shutdown(), || false, open, watched).await;
 }
 
 /// Limits that hyper can keep: what passes the gate must not be refused behind it.

@@ -1,10 +1,8 @@
 //! The life of one HTTP/2 connection: its streams, its limits, its graceful end.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::{Method, Request};
@@ -17,9 +15,10 @@ use crate::answer::answer_http2;
 use crate::answered_body::{Answered, AnsweredBody};
 use crate::application::{Application, Executor};
 use crate::connection::Serving;
+use crate::drive::drive;
 use crate::limiter::WatchedConnection;
 use crate::reset_budget::{ResetBudget, UnderWay};
-use crate::shutdown::{OpenConnection, Phase};
+use crate::shutdown::OpenConnection;
 use crate::transport::Transport;
 use crate::wire::{PeerSends, Wire};
 
@@ -80,7 +79,6 @@ pub async fn serve_http2<A: Application, E: Executor>(
     let limiter = watched.limiter().clone();
     let head = limiter.limits().message.head;
     let passage = watched.passage().clone();
-    let state = passage.clone();
     let application = serving.application.clone();
     let resets = ResetBudget::new(Instant::now());
     let told = resets.clone();
@@ -116,28 +114,6 @@ pub async fn serve_http2<A: Application, E: Executor>(
         .keep_alive_interval(options.ping_interval)
         .keep_alive_timeout(options.ping_timeout)
         .serve_connection(TokioIo::new(Wire::new(transport, peer_sends)), service);
-    let mut connection = pin!(connection);
-    let mut draining = false;
-    poll_fn(|cx| {
-        open.remember(cx.waker());
-        watched.remember(cx.waker());
-        let (phase, ending) = (open.phase(), state.ending());
-        if (phase != Phase::Serving || ending.is_some()) && !draining {
-            draining = true;
-            // GOAWAY; the streams that are open go on.
-            connection.as_mut().graceful_shutdown();
-        }
-        // Its errors are the peer's: it broke the protocol or left. Both end the connection.
-        match connection.as_mut().poll(cx) {
-            Poll::Pending if phase != Phase::Closing && !resets.is_spent() => {
-                if state.is_idle() && state.has_served() && watched.is_to_make_room() {
-                    state.ask_to_leave();
-                    cx.waker().wake_by_ref();
-                }
-                Poll::Pending
-            }
-            _ => Poll::Ready(()),
-        }
-    })
-    .await;
+    // Winding down is a GOAWAY; the streams that are open go on.
+    drive(connection, |it| it.graceful_shutdown(), || resets.is_spent(), open, watched).await;
 }

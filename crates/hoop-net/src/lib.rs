@@ -16,6 +16,7 @@ mod answered_body;
 mod application;
 mod body;
 mod connection;
+mod drive;
 mod entrance;
 mod error;
 mod file_part;
