@@ -10,7 +10,7 @@ from pathlib import Path
 import hpack
 import pytest
 from applications import read_all
-from certificates import Authority
+from certificate_authority import Authority
 from frames import BINARY, CLOSE, PING, TEXT, frame, handshake, opened
 from http2 import DATA, HEADERS, PREFACE, SETTINGS, WINDOW_UPDATE
 from http2 import PING as H2_PING

@@ -14,7 +14,7 @@ import h2.settings
 import httpx
 import pytest
 from applications import body, echo, hello, read_all, start
-from certificates import Authority
+from certificate_authority import Authority
 from http2 import PREFACE, Client
 from served import Application, Message, Receive, Scope, Send, Served, served
 

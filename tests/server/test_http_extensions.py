@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from applications import body, hello, start
-from certificates import Authority
+from certificate_authority import Authority
 from http2 import Client
 from served import Application, Message, Receive, Scope, Send, served
 from wire import Answer, Wire, request

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from applications import hello
-from certificates import Authority
+from certificate_authority import Authority
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import websockets
 from applications import body, echo, hello, start
-from certificates import Authority
+from certificate_authority import Authority
 from served import Application, Receive, Scope, Send, served
 from wire import request
 
