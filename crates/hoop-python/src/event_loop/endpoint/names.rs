@@ -1,7 +1,7 @@
 //! The addresses of a connection's two ends, small until somebody asks for them.
 
 use std::ffi::OsStr;
-use std::net::SocketAddrV4;
+use std::net::{SocketAddrV4, SocketAddrV6};
 use std::os::unix::ffi::OsStrExt;
 
 use hoop_net::{PeerAddress, ipv4_text, ipv6_text};
@@ -15,10 +15,11 @@ pub enum Name {
     #[default]
     Unknown,
     V4(SocketAddrV4),
+    V6(Box<SocketAddrV6>),
     /// A Unix socket that is bound to nothing.
     Unnamed,
-    /// The bytes of every other `sockaddr`.
-    Raw(Box<[u8]>),
+    /// The bytes of every other `sockaddr`. Boxed twice, as few have one and all have room for it.
+    Raw(Box<Box<[u8]>>),
 }
 
 impl From<Option<SocketAddrAny>> for Name {
@@ -27,8 +28,9 @@ impl From<Option<SocketAddrAny>> for Name {
         let raw = bytes_of(&address);
         match PeerAddress::read(raw) {
             Some(PeerAddress::V4(it)) => Self::V4(it),
+            Some(PeerAddress::V6(it)) => Self::V6(Box::new(it)),
             Some(PeerAddress::Unnamed) => Self::Unnamed,
-            _ => Self::Raw(raw.into()),
+            _ => Self::Raw(Box::new(raw.into())),
         }
     }
 }
@@ -39,6 +41,7 @@ impl Name {
         match self {
             Self::Unknown => Ok(py.None()),
             Self::V4(it) => to_python(py, Some(PeerAddress::V4(*it))),
+            Self::V6(it) => to_python(py, Some(PeerAddress::V6(**it))),
             Self::Unnamed => to_python(py, Some(PeerAddress::Unnamed)),
             Self::Raw(raw) => to_python(py, PeerAddress::read(raw)),
         }
