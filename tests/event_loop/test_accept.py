@@ -152,6 +152,34 @@ def test_each_connection_has_a_context_of_its_own(run: Run) -> None:
 
 
 @pytest.mark.ours
+def test_no_task_stands_behind_an_accepted_connection(loop: AbstractEventLoop, run: Run) -> None:
+    tasks: list[Any] = []
+
+    class Asking(asyncio.Protocol):
+        def __init__(self) -> None:
+            tasks.append(asyncio.current_task())
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            tasks.append(asyncio.current_task())
+            transport.close()
+
+    def factory(owner: AbstractEventLoop, coroutine: Any, **keywords: Any) -> asyncio.Task[Any]:
+        tasks.append(coroutine)
+        return asyncio.Task(coroutine, loop=owner, **keywords)
+
+    async def main() -> None:
+        server = await loop.create_server(Asking, "127.0.0.1", 0)
+        loop.set_task_factory(factory)
+        with connected(server.sockets[0].getsockname()):
+            await until(lambda: len(tasks) == 2)
+        server.close()
+
+    run(main())
+    loop.set_task_factory(None)
+    assert tasks == [None, None]
+
+
+@pytest.mark.ours
 def test_a_process_without_descriptors_accepts_again_later(
     run: Run, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
