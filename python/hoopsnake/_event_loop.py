@@ -274,11 +274,7 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         self._ensure_fd_no_transport(sock)
         known = extra if _is_plain(sock) else _with_addresses(sock, extra)
         transport = SocketTransport(self, sock, protocol, known, server)  # pyright: ignore[reportCallIssue]
-        if server is not None:
-            if sys.version_info >= (3, 13):
-                server._attach(transport)
-            else:
-                server._attach()
+        transport._attach()
         self._begin(transport, sock, protocol, waiter)
         return transport
 

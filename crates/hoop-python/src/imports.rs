@@ -11,6 +11,7 @@ pub struct Imports {
     pub asyncio_task: Py<PyAny>,
     pub cancelled_error: Py<PyAny>,
     pub asyncio_handle: Py<PyType>,
+    pub asyncio_logger: Py<PyAny>,
     pub asyncio_timer_handle: Py<PyType>,
     /// The subclass of `asyncio.Transport` that the stdlib's fallback for `sendfile` asks for.
     pub asyncio_transport: Py<PyType>,
@@ -67,6 +68,7 @@ impl Imports {
             cancelled_error: asyncio.getattr("CancelledError")?.unbind(),
             asyncio_task: asyncio.getattr("Task")?.unbind(),
             asyncio_handle: class(&events, "Handle")?,
+            asyncio_logger: py.import("asyncio.log")?.getattr("logger")?.unbind(),
             asyncio_timer_handle: class(&events, "TimerHandle")?,
             asyncio_transport: class(&transports, "_FlowControlMixin")?,
             asyncio_tls_transport: class(&py.import("asyncio.sslproto")?, "_SSLProtocolTransport")?,

@@ -57,11 +57,6 @@ pub struct LoopCore {
 }
 
 impl LoopCore {
-    /// Whether asyncio's debug mode is on.
-    pub fn is_debug(&self, py: Python<'_>) -> bool {
-        self.debug.get(py)
-    }
-
     fn check_open(&self, py: Python<'_>) -> PyResult<()> {
         if self.runtime.borrow(py).is_none() {
             return Err(loop_is_closed());
@@ -300,6 +295,7 @@ impl LoopCore {
         LoopState::time()
     }
 
+    /// Whether asyncio's debug mode is on.
     pub fn get_debug(&self, py: Python<'_>) -> bool {
         self.debug.get(py)
     }

@@ -21,7 +21,7 @@ use tokio::io::Interest;
 pub use self::driven::{Drivable, Driven, Slot};
 pub use self::flow_control::FlowControl;
 use self::names::Name;
-pub use self::payload::as_bytes;
+pub use self::payload::{WRITES_AFTER_LOSS_BEFORE_WARNING, as_bytes};
 use self::socket::Socket;
 pub use self::socket::{Kind, Registration, borrow, settle};
 pub use self::table::Transports;
@@ -70,6 +70,13 @@ struct Link {
     lent: bool,
     writes_after_loss: u32,
     flow: FlowControl,
+}
+
+impl Link {
+    /// The descriptor's number; -1 once the connection is lost.
+    fn fd(&self) -> RawFd {
+        if self.registration.is_some() { self.number } else { -1 }
+    }
 }
 
 impl Endpoint {
@@ -164,8 +171,7 @@ impl Endpoint {
 
     /// The descriptor's number; -1 once the connection is lost.
     pub fn fd(&self, py: Python<'_>) -> RawFd {
-        let link = self.link.borrow(py);
-        if link.registration.is_some() { link.number } else { -1 }
+        self.link.borrow(py).fd()
     }
 
     pub fn protocol(&self, py: Python<'_>) -> Py<PyAny> {
@@ -247,8 +253,7 @@ impl Endpoint {
             (false, false) if link.reading_paused => "open, reading paused",
             (false, false) => "open",
         };
-        let fd = if link.registration.is_some() { link.number } else { -1 };
-        format!("<{class_name} {state} fd={fd} unwritten={unwritten}>")
+        format!("<{class_name} {state} fd={} unwritten={unwritten}>", link.fd())
     }
 
     /// Shows the garbage collector what is held.

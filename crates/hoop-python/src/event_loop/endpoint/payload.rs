@@ -5,9 +5,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 use super::Endpoint;
+use crate::imports::Imports;
 
 /// asyncio warns when a program keeps writing to a connection that is gone.
-const WRITES_AFTER_LOSS_BEFORE_WARNING: u32 = 5;
+pub const WRITES_AFTER_LOSS_BEFORE_WARNING: u32 = 5;
 
 /// Accepts what asyncio accepts; mutable buffers are copied, as the caller may change them.
 pub fn as_bytes<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
@@ -35,9 +36,8 @@ impl Endpoint {
             link.writes_after_loss
         };
         if writes >= WRITES_AFTER_LOSS_BEFORE_WARNING {
-            py.import("asyncio.log")?
-                .getattr("logger")?
-                .call_method1("warning", ("socket.send() raised exception.",))?;
+            let logger = Imports::get(py)?.asyncio_logger.bind(py);
+            logger.call_method1("warning", ("socket.send() raised exception.",))?;
         }
         Ok(true)
     }

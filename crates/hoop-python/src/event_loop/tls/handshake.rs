@@ -13,7 +13,7 @@ use crate::event_loop::state::LoopState;
 impl TlsProtocol {
     pub(super) fn start_handshake(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        if this.python_loop.get().is_debug(py) {
+        if this.python_loop.get().get_debug(py) {
             logger(py)?.call_method1("debug", ("%r starts SSL handshake", slf))?;
         }
         {
@@ -70,7 +70,7 @@ impl TlsProtocol {
             is_news
         };
         this.extra.bind(py).update(learned.as_mapping())?;
-        if this.python_loop.get().is_debug(py) {
+        if this.python_loop.get().get_debug(py) {
             let took = LoopState::time() - this.link.borrow(py).handshake_began;
             logger(py)?.call_method1("debug", ("%r: SSL handshake took %.1f ms", slf, took * 1e3))?;
         }

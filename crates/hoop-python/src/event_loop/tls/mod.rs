@@ -169,7 +169,7 @@ impl TlsProtocol {
             below.force_close(py, Some(error.clone_ref(py)))?;
         }
         if error.is_instance_of::<PyOSError>(py) {
-            if this.python_loop.get().is_debug(py) {
+            if this.python_loop.get().get_debug(py) {
                 let keywords = PyDict::new(py);
                 keywords.set_item("exc_info", error.value(py))?;
                 logger(py)?.call_method("debug", ("%r: %s", slf, message), Some(&keywords))?;
@@ -204,8 +204,8 @@ impl TlsProtocol {
 }
 
 /// asyncio's logger.
-fn logger(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    py.import("asyncio.log")?.getattr("logger")
+fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    Ok(Imports::get(py)?.asyncio_logger.bind(py))
 }
 
 /// A limit that a program sets, in seconds.

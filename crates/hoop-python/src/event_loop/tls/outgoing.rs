@@ -9,10 +9,8 @@ use super::phase::Phase;
 use super::session::{Step, rest};
 use super::{TlsProtocol, logger};
 use crate::event_loop::calls;
+use crate::event_loop::endpoint::WRITES_AFTER_LOSS_BEFORE_WARNING;
 use crate::event_loop::handle::leaves_the_loop;
-
-/// asyncio warns when a program keeps writing to a connection that is gone.
-const WRITES_AFTER_LOSS_BEFORE_WARNING: u32 = 5;
 
 impl TlsProtocol {
     /// Encrypts and sends, behind what is pending.

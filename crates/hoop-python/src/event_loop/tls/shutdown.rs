@@ -61,7 +61,7 @@ impl TlsProtocol {
     pub(super) fn end_of_file(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let (py, this) = (slf.py(), slf.get());
         this.link.borrow_mut(py).end_of_file_received = true;
-        if this.python_loop.get().is_debug(py) {
+        if this.python_loop.get().get_debug(py) {
             super::logger(py)?.call_method1("debug", ("%r received EOF", slf))?;
         }
         match this.phase(py) {

@@ -2,6 +2,7 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use super::SocketTransport;
 use crate::errors::os_error;
@@ -61,10 +62,7 @@ impl SocketTransport {
     pub fn attach(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let server = slf.get().connection.borrow(py).server.as_ref().map(|server| server.clone_ref(py));
-        let Some(server) = server else { return Ok(()) };
-        let told: &[&Py<PyAny>] = &[slf.as_any().as_unbound()];
-        let told = if py.version_info() >= (3, 13) { told } else { &[] };
-        calls::call_method(&server, intern!(py, "_attach"), told).map(drop)
+        server.map_or(Ok(()), |server| Self::tell_server(slf, &server, intern!(py, "_attach")))
     }
 
     /// What the server counts this connection by.
@@ -78,9 +76,13 @@ impl SocketTransport {
 
     /// Tells the server that one of its connections is gone.
     pub(super) fn detach(slf: &Bound<'_, Self>, server: &Py<PyAny>) -> PyResult<()> {
-        let py = slf.py();
+        Self::tell_server(slf, server, intern!(slf.py(), "_detach"))
+    }
+
+    /// Servers know their connections from 3.13 on; before, they count them.
+    fn tell_server(slf: &Bound<'_, Self>, server: &Py<PyAny>, method: &Bound<'_, PyString>) -> PyResult<()> {
         let told: &[&Py<PyAny>] = &[slf.as_any().as_unbound()];
-        let told = if py.version_info() >= (3, 13) { told } else { &[] };
-        calls::call_method(server, intern!(py, "_detach"), told).map(drop)
+        let told = if slf.py().version_info() >= (3, 13) { told } else { &[] };
+        calls::call_method(server, method, told).map(drop)
     }
 }

@@ -124,6 +124,11 @@ impl SocketTransport {
         Ok(Self::over(py, endpoint, family, server))
     }
 
+    /// Tells the server that it was made with, if there is one, of its new connection.
+    fn _attach(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::attach(slf)
+    }
+
     /// Lets reading begin; queued behind `connection_made`.
     fn _start(slf: &Bound<'_, Self>) {
         Endpoint::start(slf);
