@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,3 +42,18 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     data = await read_all(receive)
     await send(start())
     await send(body(data))
+
+
+class HeldStream:
+    """At /stream it sends `first`, and `last` when it may proceed; elsewhere it answers at once."""
+
+    def __init__(self) -> None:
+        self.proceed = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != "/stream":
+            return await hello(scope, receive, send)
+        await send(start())
+        await send(body(b"first", more=True))
+        await self.proceed.wait()
+        await send(body(b"last"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import h2.connection
 import h2.errors
 import h2.events
 import h2.settings
+from served import Application, Served, served
 from wire import Wire
 
 Headers = Iterable[tuple[str, str]]
@@ -199,3 +201,13 @@ class Client:
                 await self.read()
         except ConnectionError:
             self.ended = True
+
+
+@asynccontextmanager
+async def client_of(
+    application: Application, *, faulty: bool = False, **settings: Any
+) -> AsyncIterator[tuple[Client, Served]]:
+    """A server and a connection to it."""
+    async with served(application, faulty=faulty, lifespan="off", **settings) as server:
+        async with await server.connect() as wire:
+            yield await Client.begin(wire), server

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import h2.errors
 import h2.settings
@@ -15,20 +12,10 @@ import httpx
 import pytest
 from applications import body, echo, hello, read_all, start
 from certificate_authority import Authority
-from http2 import PREFACE, Client
-from served import Application, Message, Receive, Scope, Send, Served, served
+from http2 import PREFACE, Client, client_of
+from served import Message, Receive, Scope, Send, served
 
 import hoopsnake
-
-
-@asynccontextmanager
-async def client_of(
-    application: Application, *, faulty: bool = False, **settings: Any
-) -> AsyncIterator[tuple[Client, Served]]:
-    """A server and a connection to it."""
-    async with served(application, faulty=faulty, lifespan="off", **settings) as server:
-        async with await server.connect() as wire:
-            yield await Client.begin(wire), server
 
 
 async def test_a_scope_is_that_of_http_1_with_the_authority_as_host() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from applications import body, hello, read_all, start
+from applications import HeldStream, body, hello, read_all, start
 from served import Receive, Scope, Send, Served, served
 from wire import Wire, request
 
@@ -233,22 +233,14 @@ async def test_what_an_overdue_application_still_sends_goes_nowhere() -> None:
 
 async def test_an_answer_that_has_begun_may_take_its_time() -> None:
     limits = ServerLimits(response_timeout=SHORT, keep_alive_timeout=SHORT)
-    proceed = asyncio.Event()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] != "/stream":
-            return await hello(scope, receive, send)
-        await send(start())
-        await send(body(b"first", more=True))
-        await proceed.wait()
-        await send(body(b"last"))
+    app = HeldStream()
 
     async with served(app, limits=limits, lifespan="off") as server:
         async with await server.connect() as wire:
             await wire.get("/stream")
             await wire.head()
             await a_while(server)
-            proceed.set()
+            app.proceed.set()
             assert [chunk async for chunk in wire.chunks()] == [b"first", b"last"]
 
 

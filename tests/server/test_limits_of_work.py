@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from applications import body, hello, start
+from applications import HeldStream, hello
 from program import serving
 from served import Receive, Scope, Send, served
 from wire import request
@@ -221,22 +221,14 @@ async def test_who_leaves_the_queue_does_not_get_a_place() -> None:
 
 async def test_a_stream_that_has_begun_takes_no_place() -> None:
     limits = ServerLimits(concurrency=1, queue=0)
-    proceed = asyncio.Event()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] != "/stream":
-            return await hello(scope, receive, send)
-        await send(start())
-        await send(body(b"first", more=True))
-        await proceed.wait()
-        await send(body(b"last"))
+    app = HeldStream()
 
     async with served(app, limits=limits, lifespan="off") as server:
         async with await server.connect() as wire:
             await wire.get("/stream")
             await wire.head()
             assert (await server.get("/quick")).body == b"/quick"
-            proceed.set()
+            app.proceed.set()
             assert [chunk async for chunk in wire.chunks()] == [b"first", b"last"]
 
 

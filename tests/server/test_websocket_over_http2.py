@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import h2.errors
 import h2.settings
 import pytest
 from applications import hello
 from frames import BINARY, CLOSE, PING, PONG, TEXT, Frame, close, frame
-from http2 import Client
-from served import Application, Message, Receive, Scope, Send, Served, served
+from http2 import Client, client_of
+from served import Message, Receive, Scope, Send
 
 
 class Tunnel:
@@ -71,15 +68,6 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "websocket.accept"})
     while (event := await receive())["type"] == "websocket.receive":
         await send({**event, "type": "websocket.send"})
-
-
-@asynccontextmanager
-async def client_of(
-    application: Application, *, faulty: bool = False, **settings: Any
-) -> AsyncIterator[tuple[Client, Served]]:
-    async with served(application, faulty=faulty, lifespan="off", **settings) as server:
-        async with await server.connect() as wire:
-            yield await Client.begin(wire), server
 
 
 async def test_it_is_offered_in_the_settings() -> None:
