@@ -20,7 +20,8 @@ import pytest
 import hoopsnake
 from hoopsnake._cli import main
 from hoopsnake._cli.arguments import command_parser
-from hoopsnake._cli.limit_arguments import chosen_limits
+from hoopsnake._cli.options import all_options
+from hoopsnake._cli.settings import chosen_settings
 
 SHOW = """
 import json, sys
@@ -401,16 +402,16 @@ def test_help_has_examples(tmp_path: Path, command: str) -> None:
         ("run --", "name the script or the module to run"),
         ("run -m", "-m wants the name of a module"),
         ("run --fast script.py", "unknown option --fast"),
-        ("serve", "required: APP"),
+        ("serve", "name the application"),
         ("serve web:app --port 65536", "'65536' is no port"),
         ("serve web:app --port http", "'http' is no port"),
         ("serve web:app --graceful-timeout -1", "'-1' is no number of seconds"),
         ("serve web:app --graceful-timeout inf", "'inf' is no number of seconds"),
         ("serve web:app --root-path shop", "'shop' must begin with a slash"),
-        ("serve web:app --lifespan maybe", "invalid choice: 'maybe'"),
-        ("serve web:app --log-level loud", "invalid choice: 'loud'"),
+        ("serve web:app --lifespan maybe", "'maybe' is not one of auto, on, off"),
+        ("serve web:app --log-level loud", "'loud' is not one of critical, error"),
         ("serve web:app --fac", "unrecognized arguments: --fac"),
-        ("serve web:app --uds s --port 1", "leave out --host and --port"),
+        ("serve web:app --uds s --port 1", "leave out host and port"),
         ("serve web:app --app-dir nowhere", "--app-dir: 'nowhere' is no directory"),
     ],
 )
@@ -532,14 +533,20 @@ def test_the_limits_that_the_command_says(
     )
 
 
-def test_the_command_has_an_option_for_every_limit() -> None:
-    options = command_parser().parse_args(["serve", "configured"])
-    assert chosen_limits(options) == hoopsnake.ServerLimits()
-    for each in fields(hoopsnake.ServerLimits):
-        assert hasattr(options, each.name), each.name
+def test_the_command_has_an_option_for_every_field() -> None:
+    owned = {(group.owner, name) for name, (group, _) in all_options().items()}
+    for owner in (hoopsnake.ServerConfig, hoopsnake.ServerLimits):
+        for each in fields(owner):
+            assert (owner, each.name) in owned or each.name == "limits", each.name
 
 
-@pytest.mark.parametrize("option", ["--body-size -1", "--body-size 1X", "--queue K", "--queue 1.5"])
+def test_the_command_has_the_defaults_of_the_server() -> None:
+    assert chosen_settings({}, {}).server_config() == hoopsnake.ServerConfig()
+
+
+@pytest.mark.parametrize(
+    "option", ["--body-size -1", "--body-size 1X", "--queue K", "--queue 1.5", "--ws-max-size 1T"]
+)
 def test_limits_that_the_command_cannot_read(
     option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

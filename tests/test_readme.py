@@ -21,6 +21,7 @@ from urllib.request import urlopen
 import pytest
 
 from hoopsnake._cli.arguments import command_parser
+from hoopsnake._cli.settings import chosen_settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
@@ -175,7 +176,7 @@ def test_a_program_that_serves_does(block: Block, tmp_path: Path) -> None:
 
 def test_the_commands_of_the_pages_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
-    written = {block.file for block in PYTHON}
+    written = {block.file for block in PYTHON} | {"hoop.toml"}
     seen = set()
     for page, (program, *arguments) in commands():
         name = Path(program).name
@@ -186,11 +187,26 @@ def test_the_commands_of_the_pages_exist() -> None:
             assert name == "hoop", f"{page}: {program}"
             # argparse ends the test if an option is unknown.
             chosen = command_parser().parse_args(arguments)
-            assert f"{chosen.application.partition(':')[0]}.py" in written
+            if hasattr(chosen, "app"):
+                assert f"{chosen.app.partition(':')[0]}.py" in written
+            else:
+                assert chosen.config in written
         else:
             assert (name, arguments[0]) == ("hoop", "run"), f"{page}: {program}"
             assert arguments[1] in written
     assert seen == {"hoop", "make"}
+
+
+def test_the_settings_files_of_the_pages_are_read(tmp_path: Path) -> None:
+    files = [
+        found
+        for page in PAGES
+        for found in re.findall(r"^```toml\n(# hoop\.toml\n.*?)^```", page.read_text(), re.M | re.S)
+    ]
+    assert files
+    for text in files:
+        (tmp_path / "hoop.toml").write_text(text)
+        chosen_settings({"config": str(tmp_path / "hoop.toml")}, {}).server_config()
 
 
 @pytest.mark.parametrize("document", sorted(set(DOCUMENTS)), ids=lambda path: path.name)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
-from hoopsnake._cli.limit_arguments import add_limit_arguments, seconds
+from hoopsnake._cli.option_kinds import Kind
+from hoopsnake._cli.options import GROUPS, Group, Option
+from hoopsnake._cli.settings import CONFIG_VARIABLE
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "command_parser", "run_parser"]
-
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8000
-
-LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
+__all__ = ["command_parser", "run_parser"]
 
 _DESCRIPTION = "Runs asyncio programs and ASGI applications on hoopsnake's event loop."
 
@@ -56,6 +54,7 @@ examples:
   hoop serve app:app --app-dir src --port 0 --access-log
   hoop serve app:app --uds /run/shop.sock --root-path /shop
   hoop serve app:app --ssl-certfile chain.pem --ssl-keyfile key.pem
+  hoop serve --config hoop.toml --print-config
 
 exit status: 0 after a stop that was asked for; 1 if the application or the server failed; 2 if the
 command is wrong or names no application; 130 if Ctrl-C came while it was still imported."""
@@ -74,6 +73,7 @@ def command_parser() -> argparse.ArgumentParser:
         commands.add_parser(
             "serve",
             help="serve an ASGI application",
+            usage="hoop serve [option ...] [APP]",
             description=_SERVE_DESCRIPTION,
             epilog=_SERVE_EXAMPLES,
         )
@@ -87,191 +87,58 @@ def run_parser() -> argparse.ArgumentParser:
 
 
 def _add_serve_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "application",
-        metavar="APP",
-        help="where the application is: `module:attribute`, the attribute may be dotted; "
-        "without one it is `app`",
+    for group in GROUPS:
+        section = parser.add_argument_group(group.title, group.description)
+        for option in group.options:
+            _add_option(section, group, option)
+    settings = parser.add_argument_group("settings")
+    settings.add_argument(
+        "--config",
+        metavar="PATH",
+        default=argparse.SUPPRESS,
+        help='a TOML file with settings: `body_size = "10M"` in its table [serve] is --body-size '
+        "10M; so is HOOP_BODY_SIZE=10M in the environment. The command line counts before the "
+        f"environment, that before the file (default: {CONFIG_VARIABLE}, if it is set)",
     )
-    parser.add_argument(
-        "--factory",
+    settings.add_argument(
+        "--print-config",
         action="store_true",
-        help="APP is a function that takes no arguments and returns the application",
-    )
-    parser.add_argument(
-        "--app-dir",
-        metavar="DIR",
-        default=".",
-        help="where to look for the module first (default: the current directory)",
-    )
-
-    where = parser.add_argument_group("where to listen")
-    where.add_argument("--host", help=f"address or name to listen on (default: {DEFAULT_HOST})")
-    where.add_argument(
-        "--port",
-        type=_port,
-        help=f"port to listen on; 0 picks a free one (default: {DEFAULT_PORT})",
-    )
-    where.add_argument(
-        "--uds", metavar="PATH", help="listen on this Unix domain socket, not on a port"
-    )
-
-    _add_tls_arguments(parser.add_argument_group("TLS and HTTP/2"))
-    _add_websocket_arguments(parser.add_argument_group("WebSockets"))
-
-    how = parser.add_argument_group("how to serve")
-    how.add_argument(
-        "--root-path",
-        metavar="PREFIX",
-        type=_root_path,
-        default="",
-        help="path under which a proxy mounts the application, such as /shop",
-    )
-    how.add_argument(
-        "--lifespan",
-        choices=("auto", "on", "off"),
-        default="auto",
-        help="the application's start-up and shutdown events: required (on), never sent (off), "
-        "or sent and left out if it knows none (default: auto)",
-    )
-    how.add_argument(
-        "--graceful-timeout",
-        metavar="SECONDS",
-        type=seconds,
-        default=10.0,
-        help="how long requests under way may take after a stop was asked for (default: 10)",
-    )
-    how.add_argument(
-        "--log-level",
-        choices=LOG_LEVELS,
-        default="info",
-        help="how much to log on standard error (default: info)",
-    )
-    how.add_argument(
-        "--access-log",
-        action=argparse.BooleanOptionalAction,
-        default=False,
-        help="log a line for each request (default: off)",
-    )
-    add_limit_arguments(parser)
-
-
-def _add_tls_arguments(tls: argparse._ArgumentGroup) -> None:
-    tls.add_argument(
-        "--ssl-certfile",
-        metavar="PATH",
-        help="serve https and wss with the certificate in this PEM file; it is read again when it "
-        "changes, and on SIGHUP",
-    )
-    tls.add_argument(
-        "--ssl-keyfile",
-        metavar="PATH",
-        help="PEM file with the certificate's private key (default: it is in --ssl-certfile)",
-    )
-    tls.add_argument(
-        "--ssl-ca-certs",
-        metavar="PATH",
-        help="PEM file with the certificates of those who vouch for clients",
-    )
-    tls.add_argument(
-        "--ssl-cert-reqs",
-        metavar="WHETHER",
-        type=_cert_reqs,
-        help="whether clients must show a certificate: none, optional or required; or 0, 1, 2 as "
-        "Python's ssl module numbers them (default: required with --ssl-ca-certs)",
-    )
-    tls.add_argument(
-        "--handshake-timeout",
-        metavar="SECONDS",
-        type=seconds,
-        default=10.0,
-        help="how long a client may take for its TLS handshake or its first bytes (default: 10)",
-    )
-    tls.add_argument(
-        "--http2",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="speak HTTP/2 with clients that do, with and without TLS (default: on)",
-    )
-    tls.add_argument(
-        "--h2-max-concurrent-streams",
-        metavar="COUNT",
-        type=_count,
-        default=128,
-        help="how many requests one HTTP/2 connection may have under way (default: 128)",
-    )
-    tls.add_argument(
-        "--h2-ping-interval",
-        metavar="SECONDS",
-        type=seconds,
-        default=30.0,
-        help="how long an HTTP/2 client may be silent before it is sent a ping; 0 sends none "
-        "(default: 30)",
-    )
-    tls.add_argument(
-        "--h2-ping-timeout",
-        metavar="SECONDS",
-        type=seconds,
-        default=20.0,
-        help="how long it has to answer before its connection is closed (default: 20)",
+        help="print all settings as such a file, and who said what, and exit",
     )
 
 
-def _add_websocket_arguments(websockets: argparse._ArgumentGroup) -> None:
-    websockets.add_argument(
-        "--ws-max-size",
-        metavar="BYTES",
-        type=_count,
-        default=16 * 1024 * 1024,
-        help="largest message that is taken, inflated (default: 16777216)",
-    )
-    websockets.add_argument(
-        "--ws-per-message-deflate",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="compress messages for clients that offer it (default: on)",
-    )
-    websockets.add_argument(
-        "--ws-ping-interval",
-        metavar="SECONDS",
-        type=seconds,
-        default=20.0,
-        help="how long a client may be silent before it is sent a ping; 0 sends none (default: 20)",
-    )
-    websockets.add_argument(
-        "--ws-ping-timeout",
-        metavar="SECONDS",
-        type=seconds,
-        default=20.0,
-        help="how long it may stay silent then; 0 never gives it up (default: 20)",
-    )
+def _add_option(section: argparse._ArgumentGroup, group: Group, option: Option) -> None:
+    """Add an option that leaves no trace where it is not given: other sources may have it."""
+    kind = option.kind
+    taken: dict[str, Any] = {"default": argparse.SUPPRESS, "help": _explanation(group, option)}
+    if kind.is_flag:
+        # A switch that is off by itself needs no second name to stay so, but a file may say "on".
+        section.add_argument(option.flag, action=argparse.BooleanOptionalAction, **taken)
+        return
+    taken |= {"metavar": kind.metavar, "type": _reader(kind)}
+    if kind.is_list:
+        taken["action"] = "extend"
+    if option.name == "app":
+        section.add_argument(option.name, nargs="?", **taken)
+    else:
+        section.add_argument(option.flag, **taken)
 
 
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
+def _explanation(group: Group, option: Option) -> str:
+    default = group.default(option)
+    if default in (None, "", ()) or "(default:" in option.help:
+        return option.help
+    return f"{option.help} (default: {option.kind.write(default)})".replace("%", "%%")
 
 
-def _cert_reqs(text: str) -> str:
-    names = ("none", "optional", "required")
-    if text in names:
-        return text
-    if text in ("0", "1", "2"):
-        return names[int(text)]
-    raise argparse.ArgumentTypeError(f"{text!r} is not none, optional or required")
+def _reader(kind: Kind) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return kind.read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
-    return int(text)
-
-
-def _root_path(text: str) -> str:
-    if text and not text.startswith("/"):
-        raise argparse.ArgumentTypeError(f"{text!r} must begin with a slash")
-    return text.rstrip("/")
+    return read
 
 
 class _Parser(argparse.ArgumentParser):

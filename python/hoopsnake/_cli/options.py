@@ -1,0 +1,235 @@
+"""The options of `hoop serve`: one table for the command line, the environment and hoop.toml."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any
+
+from hoopsnake._cli.option_kinds import (
+    AMOUNT,
+    COUNT,
+    FLAG,
+    PATH,
+    PORT,
+    SECONDS,
+    SIZE,
+    TEXT,
+    Kind,
+    choice,
+    optional,
+    translated,
+)
+from hoopsnake._server_config import ServerConfig
+from hoopsnake._server_limits import ServerLimits
+
+__all__ = ["GROUPS", "ApplicationSource", "Group", "Option", "all_options"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationSource:
+    """Where the application is found."""
+
+    app: str | None = None
+    """Its import string, `module:attribute`."""
+    factory: bool = False
+    """Whether that is a function that makes the application."""
+    app_dir: str = "."
+    """Where modules are looked for first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A setting: `--name` with dashes, HOOP_NAME in capitals, `name` in a file's table `serve`."""
+
+    name: str
+    """The field of its owner."""
+    kind: Kind
+    """What its value may be."""
+    help: str
+    """What it is for, in a few words; the default is added."""
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return f"HOOP_{self.name.upper()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Options that belong together."""
+
+    title: str
+    owner: type[Any]
+    """The dataclass that has their defaults, and takes what was chosen."""
+    options: tuple[Option, ...]
+    description: str | None = None
+
+    def default(self, option: Option) -> Any:
+        """Look up what holds where nobody says anything."""
+        field: Field[Any] = next(each for each in fields(self.owner) if each.name == option.name)
+        return field.default_factory() if field.default_factory is not MISSING else field.default
+
+
+def _root_path(text: str) -> str:
+    if text and not text.startswith("/"):
+        raise ValueError(f"{text!r} must begin with a slash")
+    return text.rstrip("/")
+
+
+def _cert_reqs(text: str) -> str:
+    names = ("none", "optional", "required")
+    if text in names:
+        return text
+    if text in ("0", "1", "2"):
+        return names[int(text)]
+    raise ValueError(f"{text!r} is not none, optional or required")
+
+
+_LEVELS = choice("critical", "error", "warning", "info", "debug")
+
+_APPLICATION = (
+    # `app` is the one that has no dashes: it stands by itself on the command line.
+    Option(
+        "app",
+        Kind("APP", str),
+        "where the application is: `module:attribute`, the attribute may be dotted; without one "
+        "it is `app`",
+    ),
+    Option(
+        "factory", FLAG, "APP is a function that takes no arguments and returns the application"
+    ),
+    Option("app_dir", PATH, "where to look for the module first"),
+)
+
+_LISTENING = (
+    Option("host", TEXT, "address or name to listen on"),
+    Option("port", PORT, "port to listen on; 0 picks a free one"),
+    Option("uds", PATH, "listen on this Unix domain socket, not on a port"),
+    Option("backlog", COUNT, "connections that the system may keep waiting to be accepted"),
+)
+
+_TLS = (
+    Option(
+        "ssl_certfile",
+        PATH,
+        "serve https and wss with the certificate in this PEM file; it is read again when it "
+        "changes, and on SIGHUP",
+    ),
+    Option(
+        "ssl_keyfile",
+        PATH,
+        "PEM file with the certificate's private key (default: it is in --ssl-certfile)",
+    ),
+    Option("ssl_ca_certs", PATH, "PEM file with the certificates of those who vouch for clients"),
+    Option(
+        "ssl_cert_reqs",
+        translated("WHETHER", _cert_reqs),
+        "whether clients must show a certificate: none, optional or required; or 0, 1, 2 as "
+        "Python's ssl module numbers them (default: required with --ssl-ca-certs)",
+    ),
+    Option(
+        "handshake_timeout",
+        SECONDS,
+        "how long a client may take for its TLS handshake or its first bytes",
+    ),
+    Option("http2", FLAG, "speak HTTP/2 with clients that do, with and without TLS"),
+    Option(
+        "h2_max_concurrent_streams",
+        COUNT,
+        "how many requests one HTTP/2 connection may have under way",
+    ),
+    Option(
+        "h2_ping_interval",
+        optional(SECONDS),
+        "how long an HTTP/2 client may be silent before it is sent a ping; 0 sends none",
+    ),
+    Option(
+        "h2_ping_timeout",
+        SECONDS,
+        "how long it has to answer before its connection is closed",
+    ),
+)
+
+_WEBSOCKETS = (
+    Option("ws_max_size", SIZE, "largest message that is taken, inflated"),
+    Option("ws_per_message_deflate", FLAG, "compress messages for clients that offer it"),
+    Option(
+        "ws_ping_interval",
+        optional(SECONDS),
+        "how long a client may be silent before it is sent a ping; 0 sends none",
+    ),
+    Option(
+        "ws_ping_timeout",
+        optional(SECONDS),
+        "how long it may stay silent then; 0 never gives it up",
+    ),
+)
+
+_SERVING = (
+    Option(
+        "root_path",
+        translated("PREFIX", _root_path),
+        "path under which a proxy mounts the application, such as /shop",
+    ),
+    Option(
+        "lifespan",
+        choice("auto", "on", "off"),
+        "the application's start-up and shutdown events: required (on), never sent (off), or "
+        "sent and left out if it knows none",
+    ),
+    Option(
+        "graceful_timeout",
+        SECONDS,
+        "how long requests under way may take after a stop was asked for",
+    ),
+)
+
+_LOGS = (
+    Option("log_level", _LEVELS, "how much to log on standard error"),
+    Option("access_log", FLAG, "log a line for each request"),
+)
+
+_LIMITS = (
+    Option("header_timeout", SECONDS, "time for a request's head to arrive, else 408"),
+    Option("keep_alive_timeout", SECONDS, "time from a response to the next request"),
+    Option("body_rate", SIZE, "bytes a second at which a body has to arrive, else 408"),
+    Option("body_grace", SECONDS, "time before --body-rate is asked for"),
+    Option("send_timeout", SECONDS, "time for which a client may take nothing of a response"),
+    Option(
+        "response_timeout",
+        SECONDS,
+        "time for the application to begin a response, else 504 and its task is cancelled",
+    ),
+    Option("body_size", SIZE, "largest body of a request, else 413"),
+    Option("head_size", SIZE, "largest head of a request, else 431"),
+    Option("header_count", AMOUNT, "most headers of a request, else 431"),
+    Option("target_size", SIZE, "longest path and query, else 414"),
+    Option(
+        "pipelined_requests",
+        AMOUNT,
+        "requests of one connection that are taken in before the first is answered",
+    ),
+    Option("connections", AMOUNT, "open connections; idle ones make room for new ones"),
+    Option("concurrency", AMOUNT, "requests at work in the application, else they wait"),
+    Option("queue", AMOUNT, "requests that wait for --concurrency, else 503; 0: none waits"),
+)
+
+GROUPS = (
+    Group("the application", ApplicationSource, _APPLICATION),
+    Group("where to listen", ServerConfig, _LISTENING),
+    Group("TLS and HTTP/2", ServerConfig, _TLS),
+    Group("WebSockets", ServerConfig, _WEBSOCKETS),
+    Group("how to serve", ServerConfig, _SERVING),
+    Group("logs", ServerConfig, _LOGS),
+    Group("what clients may have", ServerLimits, _LIMITS, "0 takes a limit away."),
+)
+
+
+def all_options() -> dict[str, tuple[Group, Option]]:
+    """Return every option by its name, in the order of the help."""
+    return {option.name: (group, option) for group in GROUPS for option in group.options}

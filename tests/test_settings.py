@@ -1,0 +1,174 @@
+"""Where `hoop serve` has its settings from: command line, environment, file, and what it prints."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hoopsnake
+from hoopsnake._cli import main
+from hoopsnake._cli.arguments import command_parser
+from hoopsnake._cli.options import all_options
+from hoopsnake._cli.printed_settings import printed_settings
+from hoopsnake._cli.settings import Settings, SettingsError, chosen_settings
+
+
+def settings(command: str = "", **environment: str) -> Settings:
+    chosen = command_parser().parse_args(["serve", *command.split()])
+    return chosen_settings(vars(chosen), environment)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "hoop.toml"
+    path.write_text(
+        """
+        [serve]
+        app = "shop.web:app"
+        app_dir = "src"
+        port = 1111
+        root_path = "/file"
+        access_log = true
+        body_size = "10M"
+        ws_ping_interval = 0
+        header_timeout = 2.5
+        ssl_certfile = "tls/chain.pem"
+        """
+    )
+    return path
+
+
+def test_the_command_line_counts_before_the_environment_and_that_before_the_file(
+    file: Path,
+) -> None:
+    assert settings().all["port"] == (8000, "default")
+    assert settings(f"--config {file}").all["port"] == (1111, "file")
+    found = settings(f"--config {file}", HOOP_PORT="2222")
+    assert found.all["port"] == (2222, "environment")
+    found = settings(f"--config {file} --port 3333 --no-access-log", HOOP_PORT="2222")
+    assert found.all["port"] == (3333, "command line")
+    assert found.all["access_log"] == (False, "command line")
+    assert found.all["root_path"] == ("/file", "file")
+
+
+def test_a_file_is_named_by_the_environment_too(file: Path) -> None:
+    config = settings(HOOP_CONFIG=str(file)).server_config()
+    assert (config.port, config.access_log, config.ws_ping_interval) == (1111, True, None)
+    assert (config.limits.body_size, config.limits.header_timeout) == (10 * 1024**2, 2.5)
+
+
+def test_paths_in_a_file_begin_at_its_folder(file: Path) -> None:
+    found = settings(f"--config {file}")
+    assert found.application.app_dir == str(file.parent / "src")
+    assert found.all["ssl_certfile"].value == str(file.parent / "tls/chain.pem")
+
+
+def test_variables_have_the_names_of_the_options() -> None:
+    config = settings(
+        "shop",
+        HOOP_SSL_CERTFILE="a.pem",
+        HOOP_HTTP2="off",
+        HOOP_QUEUE="3",
+        HOOP_WS_PING_TIMEOUT="0",
+    ).server_config()
+    assert (config.ssl_certfile, config.http2) == ("a.pem", False)
+    assert (config.limits.queue, config.ws_ping_timeout) == (3, None)
+
+
+def test_whoever_says_where_to_listen_says_all_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "hoop.toml"
+    path.write_text('[serve]\nuds = "shop.sock"\n')
+    config = settings(f"--config {path} --port 81").server_config()
+    assert (config.uds, config.port) == (None, 81)
+    config = settings(f"--config {path}", HOOP_HOST="::1").server_config()
+    assert (config.uds, config.host) == (None, "::1")
+    config = settings("--uds here.sock", HOOP_PORT="81").server_config()
+    assert (config.uds, config.port) == ("here.sock", 8000)
+
+
+@pytest.mark.parametrize(
+    ("content", "remark"),
+    [
+        ("[serve", "is not TOML"),
+        ("serve = 1", "is not a table"),
+        ("port = 1", "port: settings stand in the table [serve]"),
+        ("[serve]\nprot = 1", "serve.prot: there is no such setting; is it port?"),
+        ("[serve]\nws-max-size = 1", "is it ws_max_size?"),
+        ("[serve]\nport = true", "serve.port: true is for settings that are on or off"),
+        ('[serve]\nhttp2 = "yes"', "serve.http2: 'yes' is not true or false"),
+        ("[serve]\nport = 70000", "serve.port: '70000' is no port"),
+        ("[serve]\nport = [1]", "serve.port: a list is no value for this"),
+        ('[serve]\nuds = "a"\nport = 1', "uds listens on a socket file"),
+        ('[serve]\nbody_size = "1X"', "serve.body_size: '1X' is no size"),
+    ],
+)
+def test_a_file_that_cannot_be_meant(tmp_path: Path, content: str, remark: str) -> None:
+    path = tmp_path / "hoop.toml"
+    path.write_text(content)
+    with pytest.raises(SettingsError) as raised:
+        settings(f"--config {path}")
+    assert remark in str(raised.value)
+
+
+def test_a_variable_that_cannot_be_meant_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"HOOP_PORT: 'tcp://10\.0\.0\.1:80' is no port"):
+        settings(HOOP_PORT="tcp://10.0.0.1:80")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--config", str(tmp_path / "none.toml")]) == 2
+    assert "none.toml: cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_what_is_printed_says_the_same_when_it_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOP_ROOT_PATH", '/a"b')
+    command = [
+        "serve",
+        "shop:app",
+        "--print-config",
+        "--uds",
+        "/run/shop.sock",
+        "--body-size",
+        "3M",
+    ]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert 'body_size = "3M"  # command line' in printed
+    assert "# environment" in printed
+    monkeypatch.delenv("HOOP_ROOT_PATH")
+    path = tmp_path / "hoop.toml"
+    path.write_text(printed)
+    found = settings(f"--config {path}")
+    assert found.application.app == "shop:app"
+    expected = hoopsnake.ServerConfig(
+        uds="/run/shop.sock", root_path='/a"b', limits=hoopsnake.ServerLimits(body_size=3 * 1024**2)
+    )
+    assert found.server_config() == expected
+
+
+def test_every_default_can_be_printed_and_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "hoop.toml"
+    path.write_text(printed_settings(settings()))
+    read = tomllib.loads(path.read_text())["serve"]
+    found = settings(f"--config {path}")
+    assert found.server_config() == hoopsnake.ServerConfig()
+    for name, (group, option) in all_options().items():
+        default: Any = group.default(option)
+        assert name in read or default is None, name
+
+
+def test_a_wrong_setting_is_found_by_printing_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--print-config", "--ssl-keyfile", "key.pem"]) == 1
+    assert "ssl_keyfile needs ssl_certfile" in capsys.readouterr().err
+
+
+def test_without_an_application_it_says_what_is_missing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["serve"]) == 2
+    assert "name the application" in capsys.readouterr().err
