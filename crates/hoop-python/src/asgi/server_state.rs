@@ -17,8 +17,8 @@ use super::deadlines::{Deadlines, Running};
 use super::scope::ScopeTemplates;
 use super::session::Session;
 use crate::event_loop::LoopCore;
+use crate::event_loop::call::{current_context, in_context, leaves_the_loop};
 use crate::event_loop::calls;
-use crate::event_loop::handle::{current_context, in_context, leaves_the_loop};
 use crate::gil_cell::GilCell;
 use crate::imports::Imports;
 

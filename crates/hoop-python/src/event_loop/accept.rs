@@ -14,10 +14,10 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 
 use super::LoopCore;
+use super::call::{Arguments, current_context, leaves_the_loop};
 use super::calls;
 use super::endpoint::Kind;
 use super::endpoint::names::Name;
-use super::handle::{Arguments, current_context, leaves_the_loop};
 use super::readers::Direction;
 use super::tls::TlsProtocol;
 use super::transport::SocketTransport;
@@ -172,7 +172,7 @@ impl Acceptor {
             }
             None => protocol,
         };
-        python_loop.get().state.check_vacant(py, &descriptor)?;
+        python_loop.get().state.transports.check_vacant(py, &descriptor)?;
         let made = protocol.getattr(py, intern!(py, "connection_made"))?;
         let server = self.server.as_ref().map(|server| server.clone_ref(py));
         let transport =

@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::LoopCore;
+use super::call::{Arguments, current_context};
 use super::calls;
-use super::handle::{Arguments, current_context};
 use super::promise::Promise;
 use super::state::LoopState;
 use crate::gil_cell::GilSlot;

@@ -55,7 +55,7 @@ impl Clients {
 
     /// Those that are there.
     fn copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let open = self.state.upgrade().map_or_else(Vec::new, |state| state.transports(py));
+        let open = self.state.upgrade().map_or_else(Vec::new, |state| state.transports.shown(py));
         let is_ours = |transport: &Bound<'py, PyAny>| {
             transport.cast::<SocketTransport>().is_ok_and(|transport| {
                 transport.get().is_counted(py, |counted| Arc::ptr_eq(&counted.0, &self.count))

@@ -23,7 +23,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 
 use super::LoopCore;
-use super::handle::Arguments;
+use super::call::Arguments;
 use crate::errors::internal;
 
 const NAME: &CStr = c"call_soon";

@@ -3,12 +3,15 @@
 pub mod accept;
 pub mod awaitable;
 pub mod blocking_call;
+pub mod call;
 pub mod calls;
 pub mod clients;
 pub mod datagram;
 mod endpoint;
 pub mod fast_call_soon;
 pub mod handle;
+mod held_outputs;
+mod open_transports;
 mod pending_tasks;
 pub mod promise;
 mod pump;
@@ -31,7 +34,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use tokio::runtime::Runtime;
 
-use self::handle::{Arguments, Call, Handle, current_context};
+use self::call::{Arguments, Call, current_context};
+use self::handle::Handle;
 use self::pending_tasks::{PendingTasks, sweep};
 use self::readers::{Direction, Readers, Source, file_descriptor};
 use self::runtime::Parking;
@@ -203,7 +207,7 @@ impl LoopCore {
 
     /// Sends the output that transports hold back.
     fn _send_held(&self, py: Python<'_>) {
-        self.state.send_held(py);
+        self.state.outputs.send(py);
     }
 
     fn _statistics(&self, py: Python<'_>) -> PyResult<Statistics> {
@@ -225,7 +229,7 @@ impl LoopCore {
         let pump = runtime::spawn(runtime.handle(), pump::run(state.clone(), stopped_beforehand));
         let ended = runtime::drive(&runtime, pump);
         // The pump has sent what was held, unless it panicked.
-        state.send_held(py);
+        state.outputs.send(py);
         let fatal = state.stopped(py);
         match (fatal, ended) {
             (Some(fatal), _) => Err(fatal),

@@ -76,7 +76,7 @@ impl Pump {
                 }
                 state.keep_if_spare(handle);
             }
-            state.send_held(py);
+            state.outputs.send(py);
             state.turn_ended(py);
             if state.stopping.get(py) {
                 return Turns::Stopped;
@@ -149,7 +149,7 @@ impl Future for Pump {
         Python::attach(|py| {
             this.state.set_waker(py, cx.waker());
             this.state.set_awake(py, true);
-            this.state.send_held(py);
+            this.state.outputs.send(py);
             let turns = this.run_turns(py);
             let now = nanoseconds();
             this.state.meter.borrow_mut(py).turns_ended(now, matches!(turns, Turns::MoreToRun));
@@ -157,7 +157,7 @@ impl Future for Pump {
                 Turns::Stopped => {
                     // tokio may run other tasks before it returns: what they write goes out at once.
                     this.state.forget_waker(py);
-                    this.state.send_held(py);
+                    this.state.outputs.send(py);
                     return Poll::Ready(());
                 }
                 Turns::Idle => {

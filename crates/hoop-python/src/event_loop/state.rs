@@ -2,23 +2,24 @@
 
 use std::cell::RefMut;
 use std::future::Future;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::task::Waker;
 
 use hoop_sched::{LoopMeter, ReadyQueue, TimerHeap};
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::call::{Arguments, Call, leaves_the_loop};
 use super::calls;
-use super::endpoint::{Dispatcher, Drivable, Driven, Slot, Transports, Woken};
-use super::handle::{Arguments, Call, Handle, QueuedTimer, TimerHandle, leaves_the_loop};
+use super::endpoint::Drivable;
+use super::handle::{Handle, QueuedTimer, TimerHandle};
+use super::held_outputs::HeldOutputs;
+use super::open_transports::OpenTransports;
 use super::runtime::{self, Parking};
 use super::transport::SocketTransport;
-use super::transport::connection::HeldOutput;
 use crate::errors::loop_is_closed;
 use crate::gil_cell::GilCell;
 
@@ -32,9 +33,6 @@ pub const READ_BUFFER: usize = 256 * 1024;
 /// So many handles are kept to be used again: as many as another thread may queue while it has the
 /// GIL, and no more than 1.5 MB.
 const SPARE_HANDLES: usize = 16 * 1024;
-
-/// So many transports' output is held back; then it is sent, that the first may not wait for long.
-const OUTPUTS_HELD_AT_MOST: usize = 32;
 
 /// The state that a loop shares with its handles, transports and servers.
 #[derive(Debug)]
@@ -53,17 +51,8 @@ pub struct LoopState {
     after_turn: GilCell<Vec<Waker>>,
     /// The Python loop object, held only while it runs: its exception handler is called through it.
     python_loop: GilCell<Option<Py<PyAny>>>,
-    /// Transports whose output is held back until the callbacks that are running have run.
-    held_output: GilCell<Vec<Py<SocketTransport>>>,
-    /// Memory for such output, while none of it is in there.
-    #[expect(clippy::vec_box, reason = "the boxes go round; connections without output have none")]
-    output_buffers: GilCell<Vec<Box<HeldOutput>>>,
-    /// The transports that are open, and kept by the loop for as long as they are.
-    transports: GilCell<Transports>,
-    /// Those of them that have something to do.
-    woken: Arc<Woken>,
-    /// Whether the task that drives them was started.
-    dispatching: GilCell<bool>,
+    pub outputs: HeldOutputs,
+    pub transports: OpenTransports,
     /// Handles that have run and that nobody knows: making one costs more than what it runs.
     spare_handles: GilCell<Vec<Py<Handle>>>,
     pub meter: GilCell<LoopMeter>,
@@ -84,11 +73,8 @@ impl LoopState {
             fatal: GilCell::default(),
             after_turn: GilCell::default(),
             python_loop: GilCell::default(),
-            held_output: GilCell::default(),
-            output_buffers: GilCell::default(),
-            transports: GilCell::default(),
-            woken: Arc::default(),
-            dispatching: GilCell::new(false),
+            outputs: HeldOutputs::default(),
+            transports: OpenTransports::default(),
             spare_handles: GilCell::default(),
             meter: GilCell::default(),
             parking,
@@ -128,43 +114,10 @@ impl LoopState {
 
     /// Keeps a transport alive, and drives it, until it is forgotten or the loop is closed.
     pub fn keep_driven<T: Drivable>(&self, py: Python<'_>, fd: RawFd, transport: Py<T>) {
-        if !self.dispatching.get(py) {
-            self.dispatching.set(py, true);
-            self.spawn(py, Dispatcher::new(self.woken.clone()));
+        if let Some(dispatcher) = self.transports.take_dispatcher(py) {
+            self.spawn(py, dispatcher);
         }
-        let slot: Arc<dyn Slot> = Arc::new(Driven::new(transport, self.woken.clone()));
-        let displaced = self.transports.borrow_mut(py).put(fd, slot);
-        if let Some(displaced) = displaced {
-            // Somebody has closed its descriptor: it will not hear of anything again.
-            displaced.let_go(py);
-        }
-    }
-
-    /// Lets go of a transport whose connection is lost.
-    pub fn forget_driven(&self, fd: RawFd, transport: &Bound<'_, PyAny>) {
-        let py = transport.py();
-        let slot = self.transports.borrow_mut(py).remove(fd, transport);
-        if let Some(slot) = slot {
-            slot.let_go(py);
-        }
-    }
-
-    /// Refuses a new descriptor whose number an open transport has: somebody has closed it there, and
-    /// what that one still writes would go to another peer.
-    pub fn check_vacant(&self, py: Python<'_>, descriptor: &OwnedFd) -> PyResult<()> {
-        let fd = descriptor.as_raw_fd();
-        match self.transport_of(py, fd).and_then(|slot| slot.shown(py)) {
-            Some(transport) if !transport.call_method0(py, intern!(py, "is_closing"))?.is_truthy(py)? => {
-                let shown = transport.bind(py).repr()?;
-                Err(PyRuntimeError::new_err(format!("File descriptor {fd} is used by transport {shown}")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The place of the transport that has a descriptor.
-    pub fn transport_of(&self, py: Python<'_>, fd: RawFd) -> Option<Arc<dyn Slot>> {
-        self.transports.borrow(py).get(fd).cloned()
+        self.transports.keep(py, fd, transport);
     }
 
     /// Whether the loop runs, in whichever thread.
@@ -174,56 +127,11 @@ impl LoopState {
 
     /// Lists a transport whose output is to be sent when the callbacks that are running have run.
     pub fn hold_output(&self, py: Python<'_>, transport: Py<SocketTransport>) {
-        let held = {
-            let mut held_output = self.held_output.borrow_mut(py);
-            held_output.push(transport);
-            held_output.len()
-        };
-        if held >= OUTPUTS_HELD_AT_MOST {
-            self.send_held(py);
+        if self.outputs.hold(py, transport) {
+            self.outputs.send(py);
         } else {
             self.wake(py);
         }
-    }
-
-    /// Empty memory for output that is held back.
-    pub fn output_buffer(&self, py: Python<'_>) -> Box<HeldOutput> {
-        self.output_buffers.borrow_mut(py).pop().unwrap_or_default()
-    }
-
-    /// Takes such memory back, to be used once more.
-    pub fn give_back_output_buffer(&self, py: Python<'_>, mut buffer: Box<HeldOutput>) {
-        buffer.0.clear();
-        let mut buffers = self.output_buffers.borrow_mut(py);
-        if buffers.len() < OUTPUTS_HELD_AT_MOST {
-            buffers.push(buffer);
-        }
-    }
-
-    /// Sends the output that was held back, of all connections in a row.
-    pub fn send_held(&self, py: Python<'_>) {
-        while !self.held_output.borrow(py).is_empty() {
-            let mut transports = self.held_output.take(py);
-            for transport in transports.drain(..) {
-                SocketTransport::send_held(transport.bind(py));
-            }
-            // Nothing was held meanwhile, as a rule: then the list's memory serves once more.
-            let mut held_output = self.held_output.borrow_mut(py);
-            if held_output.is_empty() {
-                *held_output = transports;
-            }
-        }
-    }
-
-    /// The transports that the loop keeps.
-    pub fn transports(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        self.transports.borrow(py).iter().filter_map(|slot| slot.shown(py)).collect()
-    }
-
-    /// How many transports there are whose connection is open.
-    pub fn open_transports(&self, py: Python<'_>) -> usize {
-        let slots: Vec<_> = self.transports.borrow(py).iter().cloned().collect();
-        slots.iter().filter(|slot| slot.is_open(py)).count()
     }
 
     /// Lets go of the runtime of a loop that is closed.
@@ -234,13 +142,8 @@ impl LoopState {
     /// Drops all callbacks that have not run, and lets go of transports.
     pub fn clear(&self, py: Python<'_>) {
         drop(self.spare_handles.take(py));
-        drop(self.output_buffers.take(py));
-        drop(self.held_output.take(py));
-        drop(self.woken.take_all());
-        let transports = self.transports.take(py);
-        for slot in transports.iter() {
-            slot.let_go(py);
-        }
+        self.outputs.clear(py);
+        self.transports.clear(py);
         let ready = self.ready.borrow_mut(py).take_all();
         let timers = self.timers.borrow_mut(py).take_all();
         for handle in &ready {
@@ -265,10 +168,7 @@ impl LoopState {
                 timer.visit(visit)?;
             }
         }
-        if let Some(transports) = self.transports.for_collector() {
-            transports.iter().try_for_each(|slot| slot.visit(visit))?;
-        }
-        Ok(())
+        self.transports.visit(visit)
     }
 
     /// A handle that runs `call` once.

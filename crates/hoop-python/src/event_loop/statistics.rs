@@ -34,7 +34,7 @@ impl Statistics {
             callbacks: meter.callbacks(),
             ready: state.ready.borrow(py).len(),
             timers: state.timers.borrow(py).pending(),
-            transports: state.open_transports(py),
+            transports: state.transports.open(py),
             callback_seconds: meter.callback_seconds(),
             parked_seconds: state.parking.parked_seconds(),
             gil_seconds: state.parking.gil_seconds(),

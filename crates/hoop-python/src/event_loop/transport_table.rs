@@ -26,7 +26,7 @@ fn endpoint<'a>(transport: &'a Bound<'_, PyAny>) -> Option<&'a Endpoint> {
 
 impl TransportTable {
     fn find<'py>(&self, py: Python<'py>, fd: RawFd) -> Option<Bound<'py, PyAny>> {
-        Some(self.0.upgrade()?.transport_of(py, fd)?.shown(py)?.into_bound(py))
+        Some(self.0.upgrade()?.transports.with_descriptor(py, fd)?.shown(py)?.into_bound(py))
     }
 }
 

@@ -11,9 +11,9 @@ use tokio::io::Ready;
 
 use super::{ARRIVALS, DatagramTransport};
 use crate::errors::os_error;
+use crate::event_loop::call::in_context;
 use crate::event_loop::calls;
 use crate::event_loop::endpoint::{Registration, borrow, settle};
-use crate::event_loop::handle::in_context;
 use crate::event_loop::state::READ_BUFFER;
 
 /// So many datagrams are received before others get their turn.

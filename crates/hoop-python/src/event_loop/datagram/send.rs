@@ -11,9 +11,9 @@ use super::receive::would_block;
 use super::{DatagramTransport, Peer};
 use crate::errors::os_error;
 use crate::event_loop::LoopCore;
+use crate::event_loop::call::leaves_the_loop;
 use crate::event_loop::calls;
 use crate::event_loop::endpoint::{as_bytes, borrow, settle};
-use crate::event_loop::handle::leaves_the_loop;
 use crate::event_loop::readers::Direction;
 
 const WRITE_FAILED: &str = "Fatal write error on datagram transport";

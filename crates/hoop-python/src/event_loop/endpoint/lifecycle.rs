@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::Endpoint;
+use crate::event_loop::call::{Arguments, leaves_the_loop};
 use crate::event_loop::calls;
-use crate::event_loop::handle::{Arguments, leaves_the_loop};
 
 impl Endpoint {
     pub fn is_closing(&self, py: Python<'_>) -> bool {
@@ -69,7 +69,7 @@ impl Endpoint {
             (link.registration.take(), link.number)
         };
         let told = calls::call_method(&self.protocol(py), intern!(py, "connection_lost"), &[reason]);
-        self.state().forget_driven(number, transport);
+        self.state().transports.forget(number, transport);
         let closed = self.close_socket(py, registration);
         self.set_protocol(py, py.None());
         closed.and(told.map(drop))

@@ -27,7 +27,7 @@ pub use self::socket::{Kind, Registration, borrow, settle};
 pub use self::table::Transports;
 pub use self::woken::{Dispatcher, Woken};
 use super::LoopCore;
-use super::handle::current_context;
+use super::call::current_context;
 use super::state::LoopState;
 use crate::gil_cell::GilCell;
 
@@ -239,7 +239,7 @@ impl Endpoint {
 
     /// Has the loop look at what changed.
     pub fn wake_up(&self, py: Python<'_>) {
-        if let Some(slot) = self.state().transport_of(py, self.fd(py)) {
+        if let Some(slot) = self.state().transports.with_descriptor(py, self.fd(py)) {
             slot.wake_up();
         }
     }

@@ -8,8 +8,8 @@ use pyo3::types::PyBytes;
 use super::phase::{Phase, Told};
 use super::session::{Step, rest};
 use super::{TlsProtocol, logger};
+use crate::event_loop::call::leaves_the_loop;
 use crate::event_loop::calls;
-use crate::event_loop::handle::leaves_the_loop;
 use crate::event_loop::transport::receiver::Receiver;
 
 /// What became of the peer's records so far.

@@ -8,9 +8,9 @@ use pyo3::types::{PyBytes, PyString};
 use super::phase::Phase;
 use super::session::{Step, rest};
 use super::{TlsProtocol, logger};
+use crate::event_loop::call::leaves_the_loop;
 use crate::event_loop::calls;
 use crate::event_loop::endpoint::WRITES_AFTER_LOSS_BEFORE_WARNING;
-use crate::event_loop::handle::leaves_the_loop;
 
 impl TlsProtocol {
     /// Encrypts and sends, behind what is pending.

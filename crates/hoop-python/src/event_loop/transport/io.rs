@@ -11,8 +11,8 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 
 use super::receiver::{Delivery, Receiver, lend};
 use super::{ARRIVALS_AND_ROOM, SocketTransport};
+use crate::event_loop::call::in_context;
 use crate::event_loop::endpoint::{Registration, borrow, settle};
-use crate::event_loop::handle::in_context;
 use crate::event_loop::state::{LoopState, READ_AT_ONCE};
 
 /// After a read as large as this the next is expected to be large too.

@@ -6,9 +6,9 @@ use pyo3::types::PyString;
 
 use super::SocketTransport;
 use crate::errors::os_error;
+use crate::event_loop::call::in_context;
 use crate::event_loop::calls;
 use crate::event_loop::clients::Counted;
-use crate::event_loop::handle::in_context;
 
 impl SocketTransport {
     /// The peer ended its stream: the protocol decides whether the other half stays open.

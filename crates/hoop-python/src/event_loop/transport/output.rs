@@ -65,7 +65,7 @@ impl SocketTransport {
             }
             None => {}
         }
-        this.endpoint.state().give_back_output_buffer(py, held);
+        this.endpoint.state().outputs.give_back(py, held);
     }
 
     /// Writes `bytes` behind what is pending; small output is held back for a moment.
@@ -109,7 +109,7 @@ impl SocketTransport {
             held.0.extend_from_slice(data);
             return true;
         }
-        let mut held = state.output_buffer(py);
+        let mut held = state.outputs.buffer(py);
         held.0.extend_from_slice(data);
         connection.held = Some(held);
         drop(connection);
