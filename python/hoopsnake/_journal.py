@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from hoopsnake._errors import ClientDisconnected
@@ -29,9 +30,9 @@ class Journal:
         self._error = logging.getLogger("hoopsnake.error")
         self._access = logging.getLogger("hoopsnake.access")
 
-    def serving(self, address: str) -> None:
+    def serving(self, addresses: Iterable[str]) -> None:
         """The server accepts connections."""
-        self._error.info("Serving on %s (Ctrl-C stops it)", address)
+        self._error.info("Serving on %s (Ctrl-C stops it)", " and ".join(addresses))
 
     def stopping(self, connections: int, tasks: int) -> None:
         """A stop was asked for; what is left goes on for now."""

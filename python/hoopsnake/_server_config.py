@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hoopsnake._bind import parse_bind
 from hoopsnake._errors import ServerError
 from hoopsnake._lifespan import LifespanMode
 from hoopsnake._server_limits import ServerLimits
@@ -29,8 +30,19 @@ class ServerConfig:
     """The TCP port; 0 lets the system choose one, which the log then tells."""
     uds: str | os.PathLike[str] | None = None
     """The path of a Unix socket to listen on instead of `host` and `port`."""
+    bind: tuple[str, ...] = ()
+    """Where to listen, several places at once, instead of `host`, `port` and `uds`: "HOST:PORT",
+    "[::1]:8000", "unix:/path", or "fd:3" for a socket that the process has inherited.
+
+    A name is listened on at all its addresses. Where nothing is said, here or in `host`, `port`
+    and `uds`, sockets that systemd passes (LISTEN_FDS) are used.
+    """
+    uds_permissions: int | None = None
+    """The access mode of the files of Unix sockets, such as 0o660; None leaves it to the umask."""
+    reuse_port: bool = False
+    """Whether other processes may listen on the same TCP ports (SO_REUSEPORT)."""
     backlog: int = 2048
-    """How many connections of a TCP port the system may keep waiting to be accepted."""
+    """How many connections the system may keep waiting to be accepted."""
     root_path: str = ""
     """The path under which a proxy in front mounts the application (`root_path` of the scope)."""
     lifespan: LifespanMode = "auto"
@@ -77,6 +89,7 @@ class ServerConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ServerError(f"port {self.port} is not between 0 and 65535")
+        self._check_binds()
         if self.backlog < 1:
             raise ServerError(f"backlog {self.backlog} leaves no room for a connection")
         if not self.graceful_timeout >= 0:
@@ -100,6 +113,21 @@ class ServerConfig:
                 raise ServerError(f"{name} {seconds} is not above 0 seconds")
         if not self.handshake_timeout > 0:
             raise ServerError(f"handshake_timeout {self.handshake_timeout} is not above 0 seconds")
+
+    def _check_binds(self) -> None:
+        short_form = (self.host, self.port, self.uds)
+        if self.bind and short_form != ("127.0.0.1", 8000, None):
+            raise ServerError("bind says where to listen: leave out host, port and uds")
+        try:
+            places = [parse_bind(each) for each in self.bind]
+        except ValueError as error:
+            raise ServerError(f"bind: {error}") from None
+        # Port 0 is another one each time.
+        fixed = [each for each in places if each.host is None or each.port != 0]
+        if len(set(fixed)) < len(fixed):
+            raise ServerError(f"bind names a place twice: {', '.join(self.bind)}")
+        if self.uds_permissions is not None and not 0 <= self.uds_permissions <= 0o777:
+            raise ServerError(f"uds_permissions {self.uds_permissions:#o} is not 0 to 0o777")
 
     def _check_tls(self) -> None:
         if self.ssl_certfile is None:

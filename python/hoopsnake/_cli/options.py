@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
 
+from hoopsnake._bind import parse_bind
 from hoopsnake._cli.option_kinds import (
     AMOUNT,
     COUNT,
@@ -16,6 +18,7 @@ from hoopsnake._cli.option_kinds import (
     TEXT,
     Kind,
     choice,
+    list_of,
     optional,
     translated,
 )
@@ -90,6 +93,18 @@ def _cert_reqs(text: str) -> str:
     raise ValueError(f"{text!r} is not none, optional or required")
 
 
+def _bind(text: str) -> str:
+    parse_bind(text)
+    return text
+
+
+def _mode(text: str) -> int:
+    if not re.fullmatch("(0o?)?[0-7]{1,3}", text):
+        raise ValueError(f"{text!r} is no access mode in octal, such as 660")
+    return int(text.removeprefix("0o"), 8)
+
+
+_MODE = Kind("MODE", _mode, "{:o}".format)
 _LEVELS = choice("critical", "error", "warning", "info", "debug")
 
 _APPLICATION = (
@@ -110,6 +125,18 @@ _LISTENING = (
     Option("host", TEXT, "address or name to listen on"),
     Option("port", PORT, "port to listen on; 0 picks a free one"),
     Option("uds", PATH, "listen on this Unix domain socket, not on a port"),
+    Option(
+        "bind",
+        list_of(translated("WHERE", _bind)),
+        "listen there, not at --host and --port: HOST:PORT, [::1]:PORT, unix:PATH, or fd:NUMBER "
+        "for an inherited socket; may be repeated",
+    ),
+    Option(
+        "uds_permissions",
+        _MODE,
+        "access mode of the files of Unix sockets, in octal, such as 660",
+    ),
+    Option("reuse_port", FLAG, "let other processes listen on the same ports (SO_REUSEPORT)"),
     Option("backlog", COUNT, "connections that the system may keep waiting to be accepted"),
 )
 

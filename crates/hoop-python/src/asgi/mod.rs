@@ -1,6 +1,7 @@
 //! The ASGI application server: requests enter Python inside hyper's own poll, on the loop's thread.
 //!
-//! - `server`: the Python class that listens, and the bridge to `hoop_net`'s accept loop.
+//! - `listen_sockets`: what it accepts from.
+//! - `server`: the Python class that serves, and the bridge to `hoop_net`'s accept loop.
 //! - `server_state`: what all requests share; runs the application as tasks.
 //! - `deadlines`: applications that take too long to answer.
 //! - `limit_settings`: a `hoopsnake.ServerLimits` as the engine has it.
@@ -14,6 +15,7 @@ mod exchange;
 mod file_message;
 mod header_names;
 mod limit_settings;
+mod listen_sockets;
 mod message;
 mod reply;
 mod request_body;
@@ -25,4 +27,5 @@ mod server_state;
 mod session;
 mod session_events;
 
+pub use listen_sockets::ListenSockets;
 pub use server::Server;
