@@ -24,6 +24,7 @@ from hoopsnake._cli.option_kinds import (
 )
 from hoopsnake._server_config import ServerConfig
 from hoopsnake._server_limits import ServerLimits
+from hoopsnake._workers.config import WorkerConfig
 
 __all__ = ["GROUPS", "ApplicationSource", "Group", "Option", "all_options"]
 
@@ -216,6 +217,49 @@ _SERVING = (
     ),
 )
 
+_WORKERS = (
+    Option(
+        "workers",
+        optional(AMOUNT),
+        "processes that serve, under a supervisor that keeps them; SIGHUP reloads without losing "
+        "a request; 0 serves in the command's own process",
+    ),
+    Option("max_requests", optional(AMOUNT), "requests after which a worker is replaced; 0: never"),
+    Option("max_requests_jitter", AMOUNT, "up to so many more, at random"),
+    Option("worker_lifetime", optional(SECONDS), "time after which a worker is replaced; 0: never"),
+    Option("worker_lifetime_jitter", SECONDS, "up to so much more, at random"),
+    Option("worker_memory", optional(SIZE), "resident memory with which a worker is replaced"),
+    Option(
+        "worker_silence",
+        SECONDS,
+        "how long a worker's loop may stand still before its stack is logged",
+    ),
+    Option(
+        "worker_stuck_timeout",
+        optional(SECONDS),
+        "how long it may stand still before the worker is killed; 0: for ever",
+    ),
+)
+
+_RELOADING = (
+    Option("reload", FLAG, "start the application anew when its files change, for development"),
+    Option(
+        "reload_dir",
+        list_of(PATH),
+        "folder to watch; may be repeated (default: the one of --app-dir)",
+    ),
+    Option(
+        "reload_include",
+        list_of(TEXT),
+        "pattern of files to watch, such as *.html; may be repeated",
+    ),
+    Option(
+        "reload_exclude",
+        list_of(TEXT),
+        "pattern of files and folders not to watch; may be repeated",
+    ),
+)
+
 _LOGS = (
     Option("log_level", _LEVELS, "how much to log on standard error"),
     Option("access_log", FLAG, "log a line for each request"),
@@ -252,6 +296,8 @@ GROUPS = (
     Group("TLS and HTTP/2", ServerConfig, _TLS),
     Group("WebSockets", ServerConfig, _WEBSOCKETS),
     Group("how to serve", ServerConfig, _SERVING),
+    Group("worker processes", WorkerConfig, _WORKERS),
+    Group("reloading", WorkerConfig, _RELOADING),
     Group("logs", ServerConfig, _LOGS),
     Group("what clients may have", ServerLimits, _LIMITS, "0 takes a limit away."),
 )

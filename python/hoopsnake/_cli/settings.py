@@ -13,6 +13,7 @@ from hoopsnake._cli.option_kinds import Kind
 from hoopsnake._cli.options import GROUPS, ApplicationSource, Option, all_options
 from hoopsnake._server_config import ServerConfig
 from hoopsnake._server_limits import ServerLimits
+from hoopsnake._workers.config import WorkerConfig
 
 __all__ = ["CONFIG_VARIABLE", "Settings", "SettingsError", "chosen_settings"]
 
@@ -64,6 +65,10 @@ class Settings:
     def server_config(self) -> ServerConfig:
         """Make what the server takes; raises ServerError for a value that cannot be meant."""
         return ServerConfig(**self.of(ServerConfig), limits=ServerLimits(**self.of(ServerLimits)))
+
+    def worker_config(self) -> WorkerConfig:
+        """Make what a supervisor takes; raises ServerError for a value that cannot be meant."""
+        return WorkerConfig(**self.of(WorkerConfig))
 
 
 def chosen_settings(command_line: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:

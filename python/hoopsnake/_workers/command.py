@@ -1,0 +1,42 @@
+"""Runs a supervisor for a command: opens what is listened on, and picks who keeps the workers."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+from hoopsnake._journal import configure_logging
+from hoopsnake._listening import addresses_of, open_sockets
+from hoopsnake._workers.config import WorkerConfig
+from hoopsnake._workers.file_changes import FileChanges
+from hoopsnake._workers.journal import SupervisorJournal
+from hoopsnake._workers.reloader import Reloader
+from hoopsnake._workers.staff import Staff
+from hoopsnake._workers.supervisor import Supervisor
+from hoopsnake._workers.worker import Assignment
+
+__all__ = ["supervise"]
+
+# Seconds that requests get when code has changed: their developer waits.
+_DEVELOPERS_PATIENCE = 0.5
+
+
+async def supervise(assignment: Assignment, config: WorkerConfig) -> int:
+    """Serve with worker processes until a signal ends it; return the exit status.
+
+    Raises ListenError if the address cannot be listened on.
+    """
+    configure_logging(assignment.config.log_level)
+    journal = SupervisorJournal()
+    if config.reload:
+        patience = min(assignment.config.graceful_timeout, _DEVELOPERS_PATIENCE)
+        short = replace(assignment.config, graceful_timeout=patience)
+        assignment = replace(assignment, config=short)
+    with contextlib.closing(open_sockets(assignment.config)) as sockets:
+        addresses = addresses_of(sockets, assignment.config)
+        staff = Staff(assignment, sockets, config, journal)
+        if config.reload:
+            folders = config.reload_dir or (assignment.app_dir,)
+            files = FileChanges(folders, config.reload_include, config.reload_exclude)
+            return await Reloader(staff, addresses, files).run()
+        return await Supervisor(staff, addresses).run()
