@@ -106,7 +106,7 @@ class Client:
             self._streams[1].close()
 
     async def get(self, path: str = "/") -> str:
-        """Send a request and return its body; raises if there is no whole answer with status 200."""
+        """Send a request and return its body; raises if there is no whole answer of 200."""
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams

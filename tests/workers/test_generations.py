@@ -1,4 +1,4 @@
-"""SIGHUP: a new generation takes over once it serves, or the old one goes on; SIGTTIN and SIGTTOU."""
+"""SIGHUP: a new generation takes over once it serves; SIGTTIN and SIGTTOU: one more, one fewer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker whose loop stands still: reported with its stack, and killed only where that is asked."""
+"""A worker whose loop stands still: reported with its stack, killed only where that is asked."""
 
 from __future__ import annotations
 

@@ -54,11 +54,13 @@ async def test_a_worker_that_does_not_listen_is_killed_and_named(tmp_path: Path)
         deaf = await server.worker()
         answer = asyncio.create_task(server.get("/block/100"))
         # It is busy once nobody else is answered; the request above was the first to arrive.
-        await asyncio.wait([asyncio.create_task(server.get("/never"))], timeout=0.5)
+        later = asyncio.create_task(server.get("/never"))
+        await asyncio.wait([later], timeout=0.5)
+        assert not later.done()
         server.signal(signal.SIGTERM)
         await server.wait_for("Stopping 1 worker")
         assert await server.ended() == 0
-        await asyncio.wait([answer])
+        await asyncio.gather(answer, later, return_exceptions=True)
     assert f"Killed Worker 1 (process {deaf}): it did not stop within 5 s" in server.log
 
 

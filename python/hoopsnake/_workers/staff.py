@@ -22,8 +22,10 @@ __all__ = ["Staff"]
 # on its way to it is lost.
 _LINGER = 0.5
 # Seconds beyond those that a worker's own order of stopping may take (ADR 0010): it cancels what is
-# left, and ends the lifespan with as much time again as the requests had.
+# left, and ends the lifespan with as much time again as the requests had. Who writes the
+# application waits no longer than needed.
 _MARGIN = 5.0
+_DEVELOPERS_MARGIN = 1.0
 # Seconds that workers get that are told to stop at once.
 _AT_ONCE = 3.0
 
@@ -45,7 +47,8 @@ class Staff:
         self._assignment = replace(
             assignment, config=_on_descriptors(assignment.config, self._descriptors)
         )
-        self._patience = 2 * assignment.config.graceful_timeout + _MARGIN
+        margin = _DEVELOPERS_MARGIN if config.reload else _MARGIN
+        self._patience = 2 * assignment.config.graceful_timeout + margin
         self._path = list(sys.path)
         self._tasks: set[asyncio.Task[Any]] = set()
 

@@ -31,23 +31,23 @@ class Supervisor:
         self._journal = staff.journal
         self._addresses = addresses
         self._manager = ServiceManager()
-        self._stop = Stop()
+        self.stop = Stop()
         self._turn = asyncio.Lock()
         self._places: list[Place] = []
 
     async def run(self) -> int:
         """Serve until a stop is asked for; return the exit status."""
-        with self._stop.on_signals(cast(EventLoop, asyncio.get_running_loop())):
+        with self.stop.on_signals(cast(EventLoop, asyncio.get_running_loop())):
             try:
                 failure = await self._start()
                 if failure is not None:
                     print(failure, file=sys.stderr)
                     return failure.status
-                if not self._stop.asked.is_set():
+                if not self.stop.asked.is_set():
                     self._journal.serving(self._addresses, len(self._places))
                     self._manager.ready()
                     with self._on_signals():
-                        await self._stop.asked.wait()
+                        await self.stop.asked.wait()
             finally:
                 await self._end()
         return 0
@@ -65,7 +65,7 @@ class Supervisor:
         """
         numbers = range(1, (self._staff.config.workers or 1) + 1)
         outcomes = await self._start_all(numbers)
-        if self._stop.asked.is_set():
+        if self.stop.asked.is_set():
             return None
         failures = [each for each in outcomes if isinstance(each, WorkerFailed)]
         if len(failures) == len(numbers):
@@ -85,7 +85,7 @@ class Supervisor:
         """Start a worker for each number, and wait until it serves or fails, or for a stop."""
         starting = [asyncio.ensure_future(self._outcome(number)) for number in numbers]
         all_settled = asyncio.gather(*starting)
-        asked = asyncio.ensure_future(self._stop.asked.wait())
+        asked = asyncio.ensure_future(self.stop.asked.wait())
         try:
             await asyncio.wait((all_settled, asked), return_when=asyncio.FIRST_COMPLETED)
             return all_settled.result() if all_settled.done() else []
@@ -103,13 +103,13 @@ class Supervisor:
             return failure
 
     async def _end(self) -> None:
-        self._stop.asked.set()
+        self.stop.asked.set()
         self._manager.stopping()
         for place in self._places:
             place.forget()
         if self._staff.alive:
             self._journal.stopping(len(self._staff.alive))
-        await self._staff.end(self._stop)
+        await self._staff.end(self.stop)
         self._manager.close()
         if self._places:
             self._journal.stopped()
@@ -141,7 +141,7 @@ class Supervisor:
             self._journal.reloading(len(places))
             outcomes = await self._start_all([place.number for place in places])
             failures = [each for each in outcomes if isinstance(each, WorkerFailed)]
-            if self._stop.asked.is_set():
+            if self.stop.asked.is_set():
                 return
             if failures:
                 for each in outcomes:
