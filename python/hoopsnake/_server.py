@@ -49,7 +49,7 @@ async def serve(
             f"hoopsnake.serve() needs hoopsnake's event loop, not {type(loop).__module__}."
             f"{type(loop).__qualname__}; start the program with hoopsnake.run() or `hoop run`"
         )
-    configure_logging(config.log_level)
+    configure_logging(config.log_level, config.log_format)
     journal = Journal()
     lifespan = Lifespan(application, config.lifespan, journal)
     # Listening comes first: a taken port is told before the application has started anything.

@@ -17,10 +17,11 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::caller::{CallerRules, CallerSettings};
 use super::deadlines::Deadlines;
 use super::limit_settings::LimitSettings;
 use super::scope::{Ends, OpenEnds, ScopeTemplates};
-use super::server_state::ServerState;
+use super::server_state::{Observed, ServerState};
 use super::{exchange, session};
 use crate::errors::{listen_error, os_error, tls_error};
 use crate::event_loop::LoopCore;
@@ -37,6 +38,7 @@ struct Settings {
     backlog: i32,
     root_path: String,
     access_log: bool,
+    admin: Option<String>,
     limits: LimitSettings,
     ssl_certfile: Option<PathBuf>,
     ssl_keyfile: Option<PathBuf>,
@@ -118,6 +120,7 @@ impl Server {
     ) -> PyResult<Self> {
         let py = python_loop.py();
         let settings: Settings = config.extract()?;
+        let callers: CallerSettings = config.extract()?;
         // First of all: a server that listens and then finds no certificate has turned clients away.
         let serve_settings = settings.serve_settings().map_err(|error| tls_error(py, &error))?;
         let runtime = python_loop.get().state.runtime(py)?;
@@ -131,16 +134,14 @@ impl Server {
         let address = listener.address().map_err(|error| os_error(&error))?;
         let websocket = settings.websocket_options();
         let scopes = ScopeTemplates::new(py, settings.root_path, lifespan_state)?;
+        let observed = Observed {
+            access_log: settings.access_log,
+            measures: settings.admin.is_some(),
+            callers: CallerRules::new(py, &callers)?,
+        };
         let deadlines = Deadlines::new(serve_settings.limiter.limits().answer);
-        let state = ServerState::new(
-            python_loop,
-            application,
-            journal,
-            settings.access_log,
-            websocket,
-            scopes,
-            deadlines,
-        )?;
+        let state =
+            ServerState::new(python_loop, application, journal, observed, websocket, scopes, deadlines)?;
         Ok(Self {
             state: Arc::new(state),
             listener: GilCell::new(Some(listener)),
@@ -215,6 +216,22 @@ impl Server {
         self.shutdown.borrow(py).open_connections()
     }
 
+    /// What it has counted, for `hoopsnake._metrics`.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let tally = self.state.tally.borrow(py).clone();
+        let snapshot = tally.snapshot(py)?;
+        let limiter = self.settings.borrow(py).as_ref().map(|settings| settings.limiter.clone());
+        if let Some(limiter) = limiter {
+            let (at_work, waiting) = limiter.depth();
+            snapshot.set_item("requests_at_work", at_work)?;
+            snapshot.set_item("requests_waiting", waiting)?;
+            snapshot.set_item("received_bytes", limiter.traffic().received())?;
+            snapshot.set_item("sent_bytes", limiter.traffic().sent())?;
+        }
+        snapshot.set_item("connections_open", self.open_connections(py))?;
+        Ok(snapshot)
+    }
+
     /// Drops all connections.
     fn abort(&self, py: Python<'_>) {
         drop(self.listener.take(py));
@@ -253,7 +270,9 @@ impl Application for Bridge {
 
     fn connected(&self, facts: &ConnectionFacts) -> OpenEnds {
         Python::attach(|py| {
-            let ends = Ends::new(py, facts).unwrap_or_else(|error| {
+            self.state.tally.borrow_mut(py).connected(facts.interim.is_some(), facts.tls.is_some());
+            let is_trusted = self.state.observed.callers.trusts(&facts.peer);
+            let ends = Ends::new(py, facts, is_trusted).unwrap_or_else(|error| {
                 error.write_unraisable(py, None);
                 Ends::unknown(py)
             });
@@ -278,11 +297,17 @@ impl Application for Bridge {
     }
 
     fn refused(&self, ends: &OpenEnds, refusal: Refusal) {
-        Python::attach(|py| self.state.tell(py, "refused", (&ends.0.client, refusal.to_string())));
+        Python::attach(|py| {
+            self.state.tally.borrow_mut(py).refused(refusal);
+            self.state.tell(py, "refused", (&ends.0.client, refusal.to_string()));
+        });
     }
 
     fn overloaded(&self, requests: u64) {
-        Python::attach(|py| self.state.tell(py, "overloaded", (requests,)));
+        Python::attach(|py| {
+            self.state.tally.borrow_mut(py).overloaded += requests;
+            self.state.tell(py, "overloaded", (requests,));
+        });
     }
 
     fn tick(&self, now: Duration) {
@@ -294,7 +319,10 @@ impl Application for Bridge {
             Address::Ip(address) => Some((address.ip().to_string(), address.port())),
             Address::Unix(_) => None,
         };
-        Python::attach(|py| self.state.tell(py, "handshake_failed", (client, failure.to_string())));
+        Python::attach(|py| {
+            self.state.tally.borrow_mut(py).handshake_failed(failure);
+            self.state.tell(py, "handshake_failed", (client, failure.to_string()));
+        });
     }
 
     fn certificates_renewed(&self, renewal: &Renewal) {
@@ -302,6 +330,9 @@ impl Application for Bridge {
     }
 
     fn accept_failed(&self, error: &io::Error) {
-        Python::attach(|py| self.state.tell(py, "accept_failed", (error.to_string(),)));
+        Python::attach(|py| {
+            self.state.tally.borrow_mut(py).accepts_failed += 1;
+            self.state.tell(py, "accept_failed", (error.to_string(),));
+        });
     }
 }
