@@ -43,6 +43,10 @@ class Journal:
         """The server accepts connections."""
         self._error.info("Serving on %s (Ctrl-C stops it)", address)
 
+    def admin_port(self, address: str) -> None:
+        """The admin port answers; the application may not have started yet."""
+        self._error.info("Metrics and health on %s", address)
+
     def stopping(self, connections: int, tasks: int) -> None:
         """A stop was asked for; what is left goes on for now."""
         self._error.info("Stopping: %d open connections, %d requests at work", connections, tasks)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 from hoopsnake._errors import ServerError
@@ -56,14 +56,48 @@ async def serve(
     server = Server(loop, application, config, journal, lifespan.state)
     stop = _Stop()
     with stop.on_signals(loop), _renewing(server, loop, config):
-        try:
-            await _unless(stop.asked, lifespan.startup())
-            if not stop.asked.is_set():
-                server.start()
-                journal.serving(server.address)
-                await stop.asked.wait()
-        finally:
-            await _wind_down(server, lifespan, stop, journal, config.graceful_timeout)
+        async with _watched(server, loop, config, journal) as readiness:
+            delay = 0.0
+            try:
+                await _unless(stop.asked, lifespan.startup())
+                if not stop.asked.is_set():
+                    server.start()
+                    journal.serving(server.address)
+                    readiness(None)
+                    delay = config.shutdown_delay
+                    await stop.asked.wait()
+            finally:
+                readiness("stopping")
+                try:
+                    if delay:
+                        await _unless(stop.at_once, asyncio.sleep(delay))
+                finally:
+                    await _wind_down(server, lifespan, stop, journal, config.graceful_timeout)
+
+
+@contextlib.asynccontextmanager
+async def _watched(
+    server: Server, loop: EventLoop, config: ServerConfig, journal: Journal
+) -> AsyncIterator[Callable[[str | None], None]]:
+    """Open the admin port, if one is wanted; yield what tells it why the server is not ready."""
+    if config.admin is None:
+        yield lambda _: None
+        return
+    # Only here: who wants none need not load it.
+    from hoopsnake._admin_port import AdminPort
+    from hoopsnake._metrics import snapshot
+
+    async def snapshots() -> list[tuple[str | None, dict[str, Any]]]:
+        return [(None, snapshot(server, loop))]
+
+    admin = AdminPort(loop, config.admin, journal, snapshots)
+    server.measure()
+    admin.start()
+    journal.admin_port(admin.address)
+    try:
+        yield lambda reason: setattr(admin, "unready", reason)
+    finally:
+        await admin.stop()
 
 
 class _Stop:

@@ -68,7 +68,7 @@ impl RequestLine {
             method: std::mem::take(&mut parts.method),
             uri: std::mem::take(&mut parts.uri),
             id,
-            began: (server.observed.measures || access.is_some()).then(Instant::now),
+            began: (server.observed.measures.get(py) || access.is_some()).then(Instant::now),
             access,
         }
     }

@@ -38,7 +38,6 @@ struct Settings {
     backlog: i32,
     root_path: String,
     access_log: bool,
-    admin: Option<String>,
     limits: LimitSettings,
     ssl_certfile: Option<PathBuf>,
     ssl_keyfile: Option<PathBuf>,
@@ -136,7 +135,7 @@ impl Server {
         let scopes = ScopeTemplates::new(py, settings.root_path, lifespan_state)?;
         let observed = Observed {
             access_log: settings.access_log,
-            measures: settings.admin.is_some(),
+            measures: GilCell::default(),
             callers: CallerRules::new(py, &callers)?,
         };
         let deadlines = Deadlines::new(serve_settings.limiter.limits().answer);
@@ -214,6 +213,11 @@ impl Server {
     #[getter]
     fn open_connections(&self, py: Python<'_>) -> usize {
         self.shutdown.borrow(py).open_connections()
+    }
+
+    /// From now on the durations of requests are counted too, which asks for the time twice each.
+    fn measure(&self, py: Python<'_>) {
+        self.state.observed.measures.set(py, true);
     }
 
     /// What it has counted, for `hoopsnake._metrics`.

@@ -53,7 +53,7 @@ pub struct ServerState {
 pub struct Observed {
     pub access_log: bool,
     /// Whether durations are counted.
-    pub measures: bool,
+    pub measures: GilCell<bool>,
     pub callers: CallerRules,
 }
 
