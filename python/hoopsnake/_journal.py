@@ -172,7 +172,7 @@ class Journal:
         )
         # Not `log.info`, which looks through the stack for who calls: that is always here.
         record = log.makeRecord(
-            log.name, logging.INFO, __file__, 0, _ACCESS, arguments, None, "access", fields
+            log.name, logging.INFO, "hoopsnake", 0, _ACCESS, arguments, None, "access", fields
         )
         log.handle(record)
 

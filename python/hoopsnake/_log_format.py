@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from hoopsnake._request_id import request_id_variable
@@ -27,7 +28,12 @@ class TextFormatter(logging.Formatter):
     """One line for a record; what follows, such as a traceback, is indented."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+        self._clock = _Clock("%H:%M:%S", time.localtime)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """Return the time of day."""
+        return self._clock.text(int(record.created))
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of a record, without anything that breaks a line or moves a cursor."""
@@ -51,12 +57,18 @@ class JSONFormatter(logging.Formatter):
         # Only here: who logs text need not load it.
         import json
 
-        self._dumps = json.dumps
+        self._encode = json.JSONEncoder(default=repr, allow_nan=False).encode
+        self._clock = _Clock("%Y-%m-%dT%H:%M:%S", time.gmtime)
+
+    def _timestamp(self, seconds: float) -> str:
+        # Whole microseconds first: rounding must not make a sixtieth second.
+        whole, micros = divmod(round(seconds * 1_000_000), 1_000_000)
+        return f"{self._clock.text(whole)}.{micros:06}Z"
 
     def format(self, record: logging.LogRecord) -> str:
         """Return a record as one line of ASCII."""
         fields: dict[str, Any] = {
-            "time": _timestamp(record.created),
+            "time": self._timestamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -72,20 +84,31 @@ class JSONFormatter(logging.Formatter):
         if record.stack_info:
             fields["stack"] = self.formatStack(record.stack_info)
         try:
-            return self._dumps(fields, default=repr, allow_nan=False)
+            return self._encode(fields)
         except (TypeError, ValueError):
             # Somebody's own field: a cycle, a key that is no text, or no number.
-            return self._dumps({str(name): _plain(value) for name, value in fields.items()})
+            return self._encode({str(name): _plain(value) for name, value in fields.items()})
 
 
 def _plain(value: object) -> object:
     return value if isinstance(value, str | int | None) else repr(value)
 
 
-def _timestamp(seconds: float) -> str:
-    # Whole microseconds first: rounding must not make a sixtieth second.
-    whole, micros = divmod(round(seconds * 1_000_000), 1_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{micros:06}Z"
+class _Clock:
+    """Writes seconds as text; many records have the same one."""
+
+    def __init__(self, form: str, split: Callable[[float], time.struct_time]) -> None:
+        self._form = form
+        self._split = split
+        # One object, so that threads see both or neither.
+        self._last = (-1, "")
+
+    def text(self, second: int) -> str:
+        last, text = self._last
+        if last != second:
+            text = time.strftime(self._form, self._split(second))
+            self._last = (second, text)
+        return text
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -39,9 +39,15 @@ pub struct Caller {
     pub client: Py<PyAny>,
     /// Whether its own connection is over TLS.
     pub is_secure: bool,
-    /// The Host that it asked for, where a proxy has put another in its place.
+    /// What a trusted proxy has changed of its request.
+    pub changed: Option<Box<Changed>>,
+}
+
+/// What was different in a request when it came to the proxy.
+pub struct Changed {
+    /// The Host that the client asked for, if that was told.
     pub host: Option<String>,
-    /// The path that a proxy has taken off.
+    /// The path that the proxy has taken off.
     pub prefix: String,
 }
 
@@ -87,12 +93,7 @@ impl CallerRules {
     pub fn caller(&self, py: Python<'_>, parts: &Parts, ends: &Ends) -> Caller {
         let origin = if ends.is_trusted { self.origin(parts) } else { None };
         let Some(origin) = origin else {
-            return Caller {
-                client: ends.client.clone_ref(py),
-                is_secure: ends.is_secure(),
-                host: None,
-                prefix: String::new(),
-            };
+            return Caller { client: ends.client.clone_ref(py), is_secure: ends.is_secure(), changed: None };
         };
         let is_secure = origin.scheme.map_or(ends.is_secure(), |scheme| scheme == Scheme::Secure);
         let client = match origin.client {
@@ -103,12 +104,9 @@ impl CallerRules {
                 .into_pyobject(py)
                 .map_or_else(|_| py.None(), |pair| pair.into_any().unbind()),
         };
-        Caller {
-            client,
-            is_secure,
-            host: host_of(&origin, parts, is_secure),
-            prefix: origin.prefix.unwrap_or_default(),
-        }
+        let host = host_of(&origin, parts, is_secure);
+        let changed = Changed { host, prefix: origin.prefix.unwrap_or_default() };
+        Caller { client, is_secure, changed: Some(Box::new(changed)) }
     }
 
     fn origin(&self, parts: &Parts) -> Option<Origin> {

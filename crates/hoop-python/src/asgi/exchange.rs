@@ -73,7 +73,7 @@ pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incom
         let takes_interim = parts.version == Version::HTTP_11;
         let answers_head = parts.method == Method::HEAD;
         let (caller, id) = server.caller(py, &parts, ends);
-        let scope = server.scopes.http(py, &parts, ends, &caller, id.as_ref());
+        let scope = server.scopes.http(py, &parts, ends, &caller, id.as_deref());
         server.tally.borrow_mut(py).begin();
         let exchange = Arc::new(Exchange {
             server: server.clone(),

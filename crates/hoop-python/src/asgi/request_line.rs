@@ -27,10 +27,10 @@ struct Access {
 pub struct RequestLine {
     method: Method,
     uri: Uri,
-    id: Option<RequestId>,
+    id: Option<Box<RequestId>>,
     /// When it came, where somebody wants to know how long it takes.
     began: Option<Instant>,
-    access: Option<Access>,
+    access: Option<Box<Access>>,
 }
 
 /// How a request has ended.
@@ -51,18 +51,20 @@ impl RequestLine {
         py: Python<'_>,
         server: &ServerState,
         caller: &Caller,
-        id: Option<RequestId>,
+        id: Option<Box<RequestId>>,
         parts: &mut Parts,
     ) -> Self {
-        let access = server.observed.access_log.then(|| Access {
-            client: caller.client.clone_ref(py),
-            version: match parts.version {
-                Version::HTTP_10 => "1.0",
-                Version::HTTP_2 => "2",
-                _ => "1.1",
-            },
-            user_agent: parts.headers.get(USER_AGENT).cloned(),
-            referer: parts.headers.get(REFERER).cloned(),
+        let access = server.observed.access_log.then(|| {
+            Box::new(Access {
+                client: caller.client.clone_ref(py),
+                version: match parts.version {
+                    Version::HTTP_10 => "1.0",
+                    Version::HTTP_2 => "2",
+                    _ => "1.1",
+                },
+                user_agent: parts.headers.get(USER_AGENT).cloned(),
+                referer: parts.headers.get(REFERER).cloned(),
+            })
         });
         Self {
             method: std::mem::take(&mut parts.method),

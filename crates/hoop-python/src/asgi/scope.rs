@@ -205,18 +205,20 @@ impl ScopeTemplates {
         let py = scope.py();
         let raw_path = parts.uri.path();
         let path = decode_path(raw_path);
-        if caller.prefix.is_empty() && self.root_path.is_empty() {
+        let prefix = caller.changed.as_ref().map_or("", |changed| &changed.prefix);
+        if prefix.is_empty() && self.root_path.is_empty() {
             scope.set_item(intern!(py, "path"), path)?;
         } else {
-            scope.set_item(intern!(py, "path"), format!("{}{}{path}", caller.prefix, self.root_path))?;
+            scope.set_item(intern!(py, "path"), format!("{prefix}{}{path}", self.root_path))?;
         }
-        if !caller.prefix.is_empty() {
-            scope.set_item(intern!(py, "root_path"), format!("{}{}", caller.prefix, self.root_path))?;
+        if !prefix.is_empty() {
+            scope.set_item(intern!(py, "root_path"), format!("{prefix}{}", self.root_path))?;
         }
         scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, raw_path.as_bytes()))?;
+        let forwarded_host = caller.changed.as_ref().and_then(|changed| changed.host.as_deref());
         let query = parts.uri.query().unwrap_or_default();
         scope.set_item(intern!(py, "query_string"), PyBytes::new(py, query.as_bytes()))?;
-        scope.set_item(intern!(py, "headers"), headers(py, parts, &self.names, caller.host.as_deref())?)?;
+        scope.set_item(intern!(py, "headers"), headers(py, parts, &self.names, forwarded_host)?)?;
         scope.set_item(intern!(py, "client"), &caller.client)?;
         scope.set_item(intern!(py, "server"), &ends.server)?;
         match parts.version {

@@ -195,10 +195,11 @@ impl ServerState {
     }
 
     /// Who sent a request, and what it is called.
-    pub fn caller(&self, py: Python<'_>, parts: &Parts, ends: &Ends) -> (Caller, Option<RequestId>) {
+    pub fn caller(&self, py: Python<'_>, parts: &Parts, ends: &Ends) -> (Caller, Option<Box<RequestId>>) {
         let name = |ids: &RequestIds| {
             ids.name(py, &parts.headers, ends.is_trusted)
                 .inspect_err(|error| error.clone_ref(py).write_unraisable(py, None))
+                .map(Box::new)
                 .ok()
         };
         (self.observed.callers.caller(py, parts, ends), self.observed.callers.ids().and_then(name))

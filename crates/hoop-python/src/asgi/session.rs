@@ -109,7 +109,7 @@ pub fn begin(
 ) -> Answer<Session> {
     Python::attach(|py| {
         let (caller, id) = server.caller(py, &handshake.parts, ends);
-        let scope = server.scopes.websocket(py, &handshake.parts, ends, &caller, id.as_ref());
+        let scope = server.scopes.websocket(py, &handshake.parts, ends, &caller, id.as_deref());
         let line = RequestLine::new(py, server, &caller, id, &mut handshake.parts);
         let session = Arc::new(Session {
             server: server.clone(),
