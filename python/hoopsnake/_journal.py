@@ -112,20 +112,19 @@ class Journal:
         request_id: str | None,
         exception: BaseException | None = None,
     ) -> None:
-        extra: dict[str, Any] = {"request": request}
+        fields: dict[str, Any] = {"request": request}
+        name = request
         if request_id is not None:
-            extra["request_id"] = request_id
-            self._error.log(
-                level, "%s [%s]: %s", request, request_id, what, exc_info=exception, extra=extra
-            )
-        else:
-            self._error.log(level, "%s: %s", request, what, exc_info=exception, extra=extra)
+            fields["request_id"] = request_id
+            name = f"{request} [{request_id}]"
+        _write(self._error, level, "%s: %s", (name, what), fields, exception)
 
     def refused(self, client: tuple[str, int] | None, reason: str) -> None:
         """A request was malformed, dangerous, too large or too slow."""
         name = _name(client)
-        extra = {"client": name, "reason": reason}
-        self._error.warning("Refused a request of %s: %s", name, reason, extra=extra)
+        fields = {"client": name, "reason": reason}
+        message = "Refused a request of %s: %s"
+        _write(self._error, logging.WARNING, message, (name, reason), fields)
 
     def overloaded(self, requests: int) -> None:
         """Requests got a 503: too many were at work, and too many waited."""
@@ -170,10 +169,28 @@ class Journal:
             fields["response_bytes"],
             _remarks(fields),
         )
-        # Not `log.info`, which looks through the stack for who calls: that is always here.
-        record = log.makeRecord(
-            log.name, logging.INFO, "hoopsnake", 0, _ACCESS, arguments, None, "access", fields
-        )
+        _write(log, logging.INFO, _ACCESS, arguments, fields)
+
+
+def _write(
+    log: logging.Logger,
+    level: int,
+    message: str,
+    arguments: tuple[Any, ...],
+    fields: dict[str, Any],
+    exception: BaseException | None = None,
+) -> None:
+    """Log a message with `fields`, which become attributes of its record as `extra` makes them.
+
+    Unlike `extra` they may have the name of something that a user's record factory has set. And
+    nobody looks through the stack for who calls, which is always the engine.
+    """
+    if log.isEnabledFor(level):
+        raised = None
+        if exception is not None:
+            raised = (type(exception), exception, exception.__traceback__)
+        record = log.makeRecord(log.name, level, "hoopsnake", 0, message, arguments, raised)
+        vars(record).update(fields)
         log.handle(record)
 
 

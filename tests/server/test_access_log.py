@@ -235,6 +235,25 @@ async def test_a_handler_of_the_users_gets_the_fields(tmp_path: Path) -> None:
     assert kept == ["200 /mine"]
 
 
+async def test_a_record_factory_of_the_users_may_use_the_same_names() -> None:
+    factory = logging.getLogRecordFactory()
+
+    def named(*arguments: Any, **keywords: Any) -> logging.LogRecord:
+        made = factory(*arguments, **keywords)
+        made.request_id = made.status = "their own"
+        return made
+
+    logging.setLogRecordFactory(named)
+    try:
+        settings = {"access_log": True, "request_id_header": "x-id", "lifespan": "off"}
+        async with served(hello, **settings) as server:
+            await server.get()
+            fields = await record(server)
+    finally:
+        logging.setLogRecordFactory(factory)
+    assert fields["status"] == 200 and len(fields["request_id"]) == 32
+
+
 def test_json_takes_whatever_somebody_gives_as_extra() -> None:
     from hoopsnake._log_format import JSONFormatter
 
