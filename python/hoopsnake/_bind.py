@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 __all__ = ["Bind", "parse_bind"]
 
-_NAME_AND_PORT = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]]+)):([0-9]{1,5})")
+_NAME_AND_PORT = re.compile(r"(?:\[([^\s\[\]]+)\]|([^\s:\[\]]+)):([0-9]{1,5})")
 
 
 class Bind(NamedTuple):

@@ -5,22 +5,32 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from http import HTTPStatus
+from typing import Any
 
 from hoopsnake._errors import ClientDisconnected
+from hoopsnake._log_format import JSONFormatter, TextFormatter
 
 __all__ = ["Journal", "configure_logging"]
 
-_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
+# What the client, the request and its answer are is told apart in `extra`, for other formats.
+_ACCESS = '%s "%s %s HTTP/%s" %d %s %.2fms %dB%s'
 
 
-def configure_logging(level: str) -> None:
-    """Set the level of hoopsnake's loggers; print to standard error if nobody else takes them."""
+def configure_logging(level: str, form: str = "text") -> None:
+    """Set the level of hoopsnake's loggers; print to standard error if nobody else takes them.
+
+    What the loop says of exceptions that nobody awaits goes the same way.
+    """
     logger = logging.getLogger("hoopsnake")
     logger.setLevel(level.upper())
-    if not logger.hasHandlers():
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter(_FORMAT, datefmt="%H:%M:%S"))
-        logger.addHandler(handler)
+    if logger.hasHandlers():
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(JSONFormatter() if form == "json" else TextFormatter())
+    logger.addHandler(handler)
+    loop_logger = logging.getLogger("asyncio")
+    if not loop_logger.hasHandlers():
+        loop_logger.addHandler(handler)
 
 
 class Journal:
@@ -33,6 +43,10 @@ class Journal:
     def serving(self, addresses: Iterable[str]) -> None:
         """The server accepts connections."""
         self._error.info("Serving on %s (Ctrl-C stops it)", " and ".join(addresses))
+
+    def admin_port(self, address: str) -> None:
+        """The admin port answers; the application may not have started yet."""
+        self._error.info("Metrics and health on %s", address)
 
     def stopping(self, connections: int, tasks: int) -> None:
         """A stop was asked for; what is left goes on for now."""
@@ -66,38 +80,61 @@ class Journal:
         )
 
     def application_failed(
-        self, exception: BaseException, request: str, client_gone: bool, stopping: bool
+        self,
+        exception: BaseException,
+        request: str,
+        client_gone: bool,
+        stopping: bool,
+        request_id: str | None,
     ) -> None:
         """An exception left the application."""
+        level = logging.ERROR
+        what = "exception in the application"
+        told: BaseException | None = exception
         if client_gone and _comes_of_disconnect(exception):
-            self._error.debug("%s: ended by the client's disconnect", request)
-            return
-        if client_gone and stopping:
+            level, what, told = logging.DEBUG, "ended by the client's disconnect", None
+        elif client_gone and stopping:
             # Many applications let the exception pass that tells them of the end.
-            self._error.debug("%s: ended by the server's stop", request, exc_info=exception)
-            return
-        self._error.error("%s: exception in the application", request, exc_info=exception)
+            level, what = logging.DEBUG, "ended by the server's stop"
+        self._of_request(level, what, request, request_id, told)
 
-    def application_stopped_short(self, request: str, committed: bool) -> None:
+    def application_stopped_short(
+        self, request: str, committed: bool, request_id: str | None
+    ) -> None:
         """The application returned without a complete answer."""
-        if committed:
-            self._error.error(
-                "%s: the application returned before its response was complete", request
-            )
-        else:
-            self._error.error("%s: the application returned without a response", request)
+        what = "before its response was complete" if committed else "without a response"
+        self._of_request(logging.ERROR, f"the application returned {what}", request, request_id)
+
+    def _of_request(
+        self,
+        level: int,
+        what: str,
+        request: str,
+        request_id: str | None,
+        exception: BaseException | None = None,
+    ) -> None:
+        fields: dict[str, Any] = {"request": request}
+        name = request
+        if request_id is not None:
+            fields["request_id"] = request_id
+            name = f"{request} [{request_id}]"
+        _write(self._error, level, "%s: %s", (name, what), fields, exception)
 
     def refused(self, client: tuple[str, int] | None, reason: str) -> None:
         """A request was malformed, dangerous, too large or too slow."""
-        self._error.warning("Refused a request of %s: %s", _name(client), reason)
+        name = _name(client)
+        fields = {"client": name, "reason": reason}
+        message = "Refused a request of %s: %s"
+        _write(self._error, logging.WARNING, message, (name, reason), fields)
 
     def overloaded(self, requests: int) -> None:
         """Requests got a 503: too many were at work, and too many waited."""
         self._error.warning("Refused %d requests: too many are at work already", requests)
 
-    def overdue(self, request: str, limit: float) -> None:
+    def overdue(self, request: str, limit: float, request_id: str | None) -> None:
         """An application did not begin its response in time; its client got a 504."""
-        self._error.error("%s: no response within %g seconds, cancelled", request, limit)
+        what = f"no response within {limit:g} seconds, cancelled"
+        self._of_request(logging.ERROR, what, request, request_id)
 
     def handshake_failed(self, client: tuple[str, int] | None, reason: str) -> None:
         """A connection ended before its first request; scanners do that all day."""
@@ -115,30 +152,69 @@ class Journal:
         """The system is out of descriptors or memory for new connections."""
         self._error.error("Cannot accept connections: %s; trying again", reason)
 
-    def access(
-        self, client: tuple[str, int] | None, method: str, target: str, version: str, status: int
-    ) -> None:
-        """A request was answered."""
-        self._access.info(
-            '%s "%s %s HTTP/%s" %d %s',
-            _name(client),
-            method,
-            target,
-            version,
+    def access(self, fields: dict[str, Any]) -> None:
+        """A request was answered, or a WebSocket closed; `fields` are what is known of it."""
+        log = self._access
+        if not log.isEnabledFor(logging.INFO):
+            return
+        fields["client"] = client = _name(fields["client"])
+        status = fields["status"]
+        arguments = (
+            client,
+            fields["method"],
+            fields["target"],
+            fields["protocol"],
             status,
-            _phrase(status),
+            _PHRASES.get(status, ""),
+            fields["duration"] * 1000,
+            fields["response_bytes"],
+            _remarks(fields),
         )
+        _write(log, logging.INFO, _ACCESS, arguments, fields)
+
+
+def _write(
+    log: logging.Logger,
+    level: int,
+    message: str,
+    arguments: tuple[Any, ...],
+    fields: dict[str, Any],
+    exception: BaseException | None = None,
+) -> None:
+    """Log a message with `fields`, which become attributes of its record as `extra` makes them.
+
+    Unlike `extra` they may have the name of something that a user's record factory has set. And
+    nobody looks through the stack for who calls, which is always the engine.
+    """
+    if log.isEnabledFor(level):
+        raised = None
+        if exception is not None:
+            raised = (type(exception), exception, exception.__traceback__)
+        record = log.makeRecord(log.name, level, "hoopsnake", 0, message, arguments, raised)
+        vars(record).update(fields)
+        log.handle(record)
+
+
+# 499 is what other servers too say of a client that did not wait for its answer.
+_PHRASES = {each.value: each.phrase for each in HTTPStatus} | {499: "Client Closed Request"}
 
 
 def _name(client: tuple[str, int] | None) -> str:
-    return "-" if client is None else f"{client[0]}:{client[1]}"
+    if client is None:
+        return "-"
+    host, port = client
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
+def _remarks(fields: dict[str, Any]) -> str:
+    remarks = ""
+    if "close_code" in fields:
+        remarks += f" closed {fields['close_code']}"
+    elif not fields["complete"]:
+        remarks += " incomplete"
+    if "request_id" in fields:
+        remarks += f" [{fields['request_id']}]"
+    return remarks
 
 
 def _comes_of_disconnect(exception: BaseException) -> bool:

@@ -14,7 +14,9 @@ from hoopsnake._event_loop import EventLoop
 from hoopsnake._journal import Journal, configure_logging
 from hoopsnake._lifespan import Lifespan
 from hoopsnake._listening import open_sockets
+from hoopsnake._metrics import Snapshot, snapshot
 from hoopsnake._native import Server
+from hoopsnake._readiness import watched
 from hoopsnake._server_config import ServerConfig
 from hoopsnake._stop import Stop
 
@@ -52,7 +54,7 @@ async def serve(
             f"hoopsnake.serve() needs hoopsnake's event loop, not {type(loop).__module__}."
             f"{type(loop).__qualname__}; start the program with hoopsnake.run() or `hoop run`"
         )
-    configure_logging(config.log_level)
+    configure_logging(config.log_level, config.log_format)
     journal = Journal()
     await serve_attended(application, config, journal, LoneProcess(journal))
 
@@ -68,23 +70,39 @@ async def serve_attended(
     lifespan = Lifespan(application, config.lifespan, journal)
     server = Server(loop, application, config, journal, lifespan.state)
     stop = attendant.stop
+
+    async def snapshots() -> list[tuple[str | None, Snapshot]]:
+        return [(None, snapshot(server, loop))]
+
+    if config.admin is not None:
+        server.measure()
     # Listening comes next: a taken port is told before the application has started anything. A
     # certificate that cannot be used was told before that, before any client was kept waiting.
     with contextlib.closing(open_sockets(config)) as sockets:
         with attendant.attend(loop, server, config):
-            try:
-                await _unless(stop.asked, lifespan.startup())
-                if not stop.asked.is_set():
-                    server.start(sockets)
-                    attendant.serving(server.addresses)
-                    await stop.asked.wait()
-            finally:
-                sockets.close()
-                # Whoever asked for it: not ready any more.
-                stop.asked.set()
-                attendant.stopping()
-                await _wind_down(server, lifespan, stop, journal, config.graceful_timeout)
-                attendant.stopped()
+            async with watched(loop, config.admin, journal, snapshots) as readiness:
+                delay = 0.0
+                try:
+                    await _unless(stop.asked, lifespan.startup())
+                    if not stop.asked.is_set():
+                        server.start(sockets)
+                        attendant.serving(server.addresses)
+                        readiness(None)
+                        delay = config.shutdown_delay
+                        await stop.asked.wait()
+                finally:
+                    # Whoever asked for it: not ready any more.
+                    stop.asked.set()
+                    attendant.stopping()
+                    readiness("stopping")
+                    try:
+                        # Nobody looks away from a worker whose place others have taken.
+                        if delay and not stop.linger:
+                            await _unless(stop.at_once, asyncio.sleep(delay))
+                    finally:
+                        sockets.close()
+                        await _wind_down(server, lifespan, stop, journal, config.graceful_timeout)
+                        attendant.stopped()
 
 
 async def _wind_down(

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hoopsnake._bind import parse_bind
+from hoopsnake._bind import Bind, parse_bind
 from hoopsnake._errors import ServerError
 from hoopsnake._lifespan import LifespanMode
+from hoopsnake._native import _network_problem
 from hoopsnake._server_limits import ServerLimits
 
-__all__ = ["LogLevel", "ServerConfig"]
+__all__ = ["ForwardedHeader", "ForwardedPart", "LogFormat", "LogLevel", "ServerConfig"]
 
 LogLevel = Literal["critical", "error", "warning", "info", "debug"]
+LogFormat = Literal["text", "json"]
+ForwardedHeader = Literal["x-forwarded-for", "forwarded"]
+ForwardedPart = Literal["for", "proto", "host", "port", "prefix"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +55,39 @@ class ServerConfig:
     """Whether the application is told of start and end: "on", "off", or "auto" if it can be."""
     log_level: LogLevel = "info"
     """The least level that is logged."""
+    log_format: LogFormat = "text"
+    """Lines for people ("text"), or one JSON object a line ("json").
+
+    It is for what the server prints itself: a set-up of logging of your own is left alone.
+    """
     access_log: bool = False
     """Whether each request is logged, to the logger `hoopsnake.access`."""
+    request_id_header: str | None = None
+    """The header that has the id of a request, such as "X-Request-ID"; None gives them none.
+
+    A trusted proxy's id is taken over, any other request gets a random one. The response has it,
+    the logs, `scope["extensions"]["hoopsnake.request_id"]["id"]`, and `hoopsnake.request_id()`.
+    """
+    forwarded_allow_ips: tuple[str, ...] = ()
+    """The proxies whose word about their clients counts: addresses, networks such as "10.0.0.0/8",
+    "unix" for whoever comes over a Unix socket, "*" for everybody."""
+    forwarded_header: ForwardedHeader = "x-forwarded-for"
+    """Which headers they write: X-Forwarded-For and its like, or Forwarded (RFC 7239). The others
+    are not read at all: they would be the client's own."""
+    forwarded_parts: tuple[ForwardedPart, ...] = ("for", "proto")
+    """What is believed of them: the client ("for"), its scheme ("proto"), its Host ("host"), the
+    port of that ("port") and the path under which they mount the application ("prefix").
+
+    Only what the proxies themselves write may be in it: what they pass on is the client's word.
+    """
+    admin: str | None = None
+    """Where operators find metrics and health: HOST:PORT or unix:PATH; None opens no such port.
+
+    Nobody is asked who they are there: it is for the loopback or a network of its own.
+    """
+    shutdown_delay: float = 0.0
+    """Seconds from a stop's request, from which on `/health/ready` says no, to its beginning: for
+    load balancers that have to notice before connections are refused."""
     graceful_timeout: float = 10.0
     """Seconds that requests get to finish when the server stops, before they are cancelled."""
     ssl_certfile: str | os.PathLike[str] | None = None
@@ -101,6 +138,16 @@ class ServerConfig:
         if self.root_path and not self.root_path.startswith("/"):
             raise ServerError(f"root_path {self.root_path!r} does not begin with '/'")
         self._check_tls()
+        self._check_proxies()
+        name = self.request_id_header
+        if name is not None and not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+            raise ServerError(f"request_id_header {name!r} is no name of a header")
+        if self.log_format not in ("text", "json"):
+            raise ServerError(f"log_format {self.log_format!r} is not 'text' or 'json'")
+        if not 0 <= self.shutdown_delay < math.inf:
+            raise ServerError(f"shutdown_delay {self.shutdown_delay} is not 0 or more seconds")
+        if self.admin is not None:
+            _check_place("admin", self.admin)
         if self.ws_max_size < 1:
             raise ServerError(f"ws_max_size {self.ws_max_size} leaves no room for a message")
         if not 1 <= self.h2_max_concurrent_streams < 2**31:
@@ -118,16 +165,33 @@ class ServerConfig:
         short_form = (self.host, self.port, self.uds)
         if self.bind and short_form != ("127.0.0.1", 8000, None):
             raise ServerError("bind says where to listen: leave out host, port and uds")
-        try:
-            places = [parse_bind(each) for each in self.bind]
-        except ValueError as error:
-            raise ServerError(f"bind: {error}") from None
+        places = [_check_place("bind", each) for each in self.bind]
         # Port 0 is another one each time.
         fixed = [each for each in places if each.host is None or each.port != 0]
         if len(set(fixed)) < len(fixed):
             raise ServerError(f"bind names a place twice: {', '.join(self.bind)}")
         if self.uds_permissions is not None and not 0 <= self.uds_permissions <= 0o777:
             raise ServerError(f"uds_permissions {self.uds_permissions:#o} is not 0 to 0o777")
+
+    def _check_proxies(self) -> None:
+        if isinstance(self.forwarded_allow_ips, str) or isinstance(self.forwarded_parts, str):
+            raise ServerError("forwarded_allow_ips and forwarded_parts are tuples of str, not one")
+        for entry in self.forwarded_allow_ips:
+            problem = _network_problem(entry)
+            if problem is not None:
+                raise ServerError(f"forwarded_allow_ips: {problem}")
+        if self.forwarded_header not in ("x-forwarded-for", "forwarded"):
+            raise ServerError(
+                f"forwarded_header {self.forwarded_header!r} is not 'x-forwarded-for' or "
+                "'forwarded'"
+            )
+        for part in self.forwarded_parts:
+            if part not in ("for", "proto", "host", "port", "prefix"):
+                raise ServerError(
+                    f"forwarded_parts: {part!r} is not 'for', 'proto', 'host', 'port' or 'prefix'"
+                )
+            if part in ("port", "prefix") and self.forwarded_header == "forwarded":
+                raise ServerError(f"forwarded_parts: the header Forwarded has no {part!r}")
 
     def _check_tls(self) -> None:
         if self.ssl_certfile is None:
@@ -142,3 +206,10 @@ class ServerConfig:
             raise ServerError(
                 f"ssl_cert_reqs {self.ssl_cert_reqs!r} needs ssl_ca_certs: who vouches for clients"
             )
+
+
+def _check_place(name: str, text: str) -> Bind:
+    try:
+        return parse_bind(text)
+    except ValueError as error:
+        raise ServerError(f"{name}: {error}") from None

@@ -81,6 +81,13 @@ def configure() -> ServerConfig:
         lifespan="on",
         log_level="debug",
         access_log=True,
+        log_format="json",
+        request_id_header="X-Request-ID",
+        forwarded_allow_ips=("10.0.0.0/8", "unix"),
+        forwarded_header="forwarded",
+        forwarded_parts=("for", "host"),
+        admin="127.0.0.1:9000",
+        shutdown_delay=1.5,
         graceful_timeout=2.5,
         limits=ServerLimits(header_timeout=5, body_size=None, concurrency=0),
     )
@@ -95,6 +102,12 @@ def configure() -> ServerConfig:
     assert_type(config.lifespan, Literal["auto", "on", "off"])
     assert_type(config.log_level, Literal["critical", "error", "warning", "info", "debug"])
     assert_type(config.access_log, bool)
+    assert_type(config.log_format, Literal["text", "json"])
+    assert_type(config.request_id_header, str | None)
+    assert_type(config.forwarded_allow_ips, tuple[str, ...])
+    assert_type(config.admin, str | None)
+    assert_type(config.shutdown_delay, float)
+    assert_type(hoopsnake.request_id(), str | None)
     assert_type(config.graceful_timeout, float)
     ServerConfig(uds="/run/shop.sock")
     return ServerConfig(uds=Path("/run/shop.sock"))

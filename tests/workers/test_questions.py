@@ -24,22 +24,22 @@ async def test_each_worker_answers_for_itself(tmp_path: Path) -> None:
     port = int(sockets.addresses("http")[0].rpartition(":")[2])
     assignment = Assignment("web:app", False, str(tmp_path), config)
     staff = Staff(assignment, sockets, WorkerConfig(workers=2), SupervisorJournal())
-    supervisor = Supervisor(staff, ["here"])
+    supervisor = Supervisor(staff, ["here"], lambda _: None)
     running = asyncio.create_task(supervisor.run())
     try:
         while len([each for each in staff.alive if each.served]) < 2:
             await asyncio.sleep(0.01)
         for _ in range(5):
             await ask(port, "/")
-        answers = await supervisor.ask("statistics")
-        assert sum(each["requests"] for each in answers) == 5
-        assert all(each["memory"] > 2**20 for each in answers)
-        assert await supervisor.ask("the meaning of life") == []
+        answers = await staff.ask("statistics")
+        assert sum(each["requests"] for _, each in answers) == 5
+        assert all(each["memory"] > 2**20 for _, each in answers)
+        assert await staff.ask("the meaning of life") == []
         # A worker whose loop stands still is not waited for.
         busy = asyncio.create_task(ask(port, "/block/3"))
-        while len(await supervisor.ask("statistics")) == 2:
+        while len(await staff.ask("statistics")) == 2:
             pass
-        assert len(await supervisor.ask("statistics")) == 1
+        assert len(await staff.ask("statistics")) == 1
         await busy
     finally:
         supervisor.stop.ask()

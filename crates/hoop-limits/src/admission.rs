@@ -48,6 +48,11 @@ impl Admission {
         Entrance::Waiting(ticket)
     }
 
+    /// How many have a place, and how many wait for one.
+    pub fn depth(&self) -> (usize, usize) {
+        (self.taken, self.queue.len())
+    }
+
     /// One gives its place up; who has it now.
     pub fn leave(&mut self) -> Option<Ticket> {
         let next = self.queue.pop_front();

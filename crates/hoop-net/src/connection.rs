@@ -147,7 +147,7 @@ async fn begin<A: Application, E: Executor>(
         let tls = TlsFacts::new(stream.get_ref().1, certificate);
         let protocol = protocol(settings, tls.http2);
         facts.tls = Some(tls);
-        return Ok(Some((Transport::tls(stream), protocol)));
+        return Ok(Some((Transport::tls(stream, settings.limiter.traffic().clone()), protocol)));
     }
     let mut socket = socket;
     let Some(ahead) = first_bytes(&mut socket).await else { return Ok(None) };
@@ -155,7 +155,7 @@ async fn begin<A: Application, E: Executor>(
         return Err(HandshakeFailure::TlsToPlainAddress);
     }
     let protocol = protocol(settings, ahead.starts_with(PREFACE));
-    Ok(Some((Transport::bare(socket, ahead), protocol)))
+    Ok(Some((Transport::bare(socket, ahead, settings.limiter.traffic().clone()), protocol)))
 }
 
 fn protocol(settings: &ServeSettings, begins_http2: bool) -> Protocol {

@@ -60,6 +60,11 @@ impl Entrance {
         Ok(Place(Some(queue.clone())))
     }
 
+    /// How many are inside, and how many wait; nobody counts where there is no limit.
+    pub fn depth(&self) -> (usize, usize) {
+        self.0.as_ref().map_or((0, 0), |queue| queue.borrow().admission.depth())
+    }
+
     /// How many were not let in since the last call.
     pub fn take_refused(&self) -> u64 {
         self.0.as_ref().map_or(0, |queue| std::mem::take(&mut queue.borrow_mut().refused))
@@ -147,6 +152,7 @@ mod tests {
         let mut second = pin!(entrance.enter());
         let mut third = pin!(entrance.enter());
         assert!(poll(second.as_mut()).is_pending() && poll(third.as_mut()).is_pending());
+        assert_eq!(entrance.depth(), (1, 2));
         assert!(matches!(poll(pin!(entrance.enter())), Poll::Ready(Err(Overloaded))));
         assert_eq!((entrance.take_refused(), entrance.take_refused()), (1, 0));
         drop(first);

@@ -17,6 +17,7 @@ use crate::entrance::Entrance;
 use crate::limits::Limits;
 use crate::passage::Passage;
 use crate::shutdown::Shutdown;
+use crate::traffic::Traffic;
 
 /// The timer's ticks, as a part of the shortest limit and within these bounds.
 const TICKS_PER_LIMIT: u32 = 10;
@@ -50,6 +51,7 @@ pub struct Limiter {
     cursor: Cell<usize>,
     /// Connections that were asked to leave and are still there.
     leaving: Cell<usize>,
+    traffic: Arc<Traffic>,
     /// A new connection waits for one to leave.
     room_wanted: Cell<bool>,
     room: Notify,
@@ -74,10 +76,21 @@ impl Limiter {
             free: RefCell::default(),
             cursor: Cell::new(0),
             leaving: Cell::new(0),
+            traffic: Arc::default(),
             room_wanted: Cell::new(false),
             room: Notify::new(),
             changed: Notify::new(),
         })
+    }
+
+    /// Requests that are at work in the application, and those that wait for their turn.
+    pub fn depth(&self) -> (usize, usize) {
+        self.entrance.depth()
+    }
+
+    /// The bytes of all its connections.
+    pub fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
     }
 
     /// The limits.

@@ -1,5 +1,6 @@
 //! What is checked of a request once it is parsed: that it names one host.
 
+use hoop_http::is_host;
 use hoop_http1::{MessageLimits, Refusal};
 use http::header::{HOST, HeaderMap};
 use http::{Request, Version};
@@ -52,34 +53,6 @@ pub fn check_size_http2<B: Body>(request: &Request<B>, limits: &MessageLimits) -
 
 fn well_formed(host: &[u8]) -> Result<(), Refusal> {
     if is_host(host) { Ok(()) } else { Err(Refusal::MalformedHost) }
-}
-
-/// RFC 3986 section 3.2.2: a name, an IPv4 address or [IPv6], then perhaps a port; no user, no path.
-/// A comma is allowed there and refused here: it is what two Host headers look like to some.
-fn is_host(value: &[u8]) -> bool {
-    let (name, port) = match value {
-        [b'[', rest @ ..] => {
-            let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
-            let (address, rest) = rest.split_at(end);
-            let fits = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-            if address.is_empty() || !address.iter().all(fits) {
-                return false;
-            }
-            (&[][..], rest.get(1..).unwrap_or_default())
-        }
-        _ => value.split_at(value.iter().position(|byte| *byte == b':').unwrap_or(value.len())),
-    };
-    let fits = |byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')')
-            || matches!(byte, b'*' | b'+' | b';' | b'=')
-    };
-    name.iter().all(fits)
-        && match port {
-            [] => true,
-            [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
-            _ => false,
-        }
 }
 
 #[cfg(test)]

@@ -2,12 +2,15 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
+
+use crate::traffic::Traffic;
 
 /// A connected socket.
 pub enum Socket {
@@ -24,6 +27,7 @@ enum Layer {
 pub struct Transport {
     layer: Layer,
     ahead: Bytes,
+    traffic: Arc<Traffic>,
 }
 
 /// Calls a method of whichever stream there is.
@@ -48,13 +52,21 @@ macro_rules! on_socket {
 
 impl Transport {
     /// A bare connection, of which `ahead` has been read already.
-    pub fn bare(socket: Socket, ahead: Bytes) -> Self {
-        Self { layer: Layer::Bare(socket), ahead }
+    pub fn bare(socket: Socket, ahead: Bytes, traffic: Arc<Traffic>) -> Self {
+        traffic.received_more(ahead.len());
+        Self { layer: Layer::Bare(socket), ahead, traffic }
     }
 
     /// A connection whose TLS handshake is done.
-    pub fn tls(stream: TlsStream<Socket>) -> Self {
-        Self { layer: Layer::Tls(Box::new(stream)), ahead: Bytes::new() }
+    pub fn tls(stream: TlsStream<Socket>, traffic: Arc<Traffic>) -> Self {
+        Self { layer: Layer::Tls(Box::new(stream)), ahead: Bytes::new(), traffic }
+    }
+
+    fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.traffic.sent_more(bytes);
+        }
+        written
     }
 }
 
@@ -74,13 +86,17 @@ impl AsyncRead for Transport {
             }
             return Poll::Ready(Ok(()));
         }
-        on_stream!(&mut this.layer, stream => Pin::new(stream).poll_read(cx, buffer))
+        let before = buffer.filled().len();
+        let read = on_stream!(&mut this.layer, stream => Pin::new(stream).poll_read(cx, buffer));
+        this.traffic.received_more(buffer.filled().len() - before);
+        read
     }
 }
 
 impl AsyncWrite for Transport {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        on_stream!(&mut self.layer, stream => Pin::new(stream).poll_write(cx, bytes))
+        let written = on_stream!(&mut self.layer, stream => Pin::new(stream).poll_write(cx, bytes));
+        self.count(written)
     }
 
     fn poll_write_vectored(
@@ -88,7 +104,8 @@ impl AsyncWrite for Transport {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        on_stream!(&mut self.layer, stream => Pin::new(stream).poll_write_vectored(cx, pieces))
+        let written = on_stream!(&mut self.layer, stream => Pin::new(stream).poll_write_vectored(cx, pieces));
+        self.count(written)
     }
 
     fn is_write_vectored(&self) -> bool {

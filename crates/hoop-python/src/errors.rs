@@ -36,6 +36,11 @@ pub fn listen_error(py: Python<'_>, error: &ListenError) -> PyErr {
     of_our_own(py, |imports| &imports.listen_error, error.to_string())
 }
 
+/// `hoopsnake.ServerError`, for a setting that cannot be meant.
+pub fn server_error(py: Python<'_>, text: &str) -> PyErr {
+    of_our_own(py, |imports| &imports.server_error, text.to_owned())
+}
+
 /// `hoopsnake.ServerError`, for TLS files that cannot be used.
 pub fn tls_error(py: Python<'_>, error: &TlsError) -> PyErr {
     of_our_own(py, |imports| &imports.server_error, error.to_string())

@@ -36,6 +36,8 @@ pub struct Imports {
     pub client_disconnected: Py<PyAny>,
     pub server_error: Py<PyAny>,
     pub listen_error: Py<PyAny>,
+    /// The context variable that has the name of the request at work.
+    pub request_id_variable: Py<PyAny>,
     /// `{"eager_start": True}` where tasks can start eagerly (Python 3.12), else empty.
     pub eager_start: Py<PyDict>,
 }
@@ -98,6 +100,7 @@ impl Imports {
             client_disconnected: errors.getattr("ClientDisconnected")?.unbind(),
             server_error: errors.getattr("ServerError")?.unbind(),
             listen_error: errors.getattr("ListenError")?.unbind(),
+            request_id_variable: py.import("hoopsnake._request_id")?.getattr("request_id_variable")?.unbind(),
             eager_start: eager_start.unbind(),
         })
     }

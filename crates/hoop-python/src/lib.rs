@@ -30,5 +30,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<event_loop::datagram::DatagramTransport>()?;
     module.add_class::<asgi::ListenSockets>()?;
     module.add_class::<asgi::Server>()?;
+    module.add_function(wrap_pyfunction!(asgi::network_problem, module)?)?;
     Ok(())
 }

@@ -262,7 +262,45 @@ _RELOADING = (
 
 _LOGS = (
     Option("log_level", _LEVELS, "how much to log on standard error"),
+    Option("log_format", choice("text", "json"), "lines for people, or one JSON object a line"),
     Option("access_log", FLAG, "log a line for each request"),
+    Option(
+        "request_id_header",
+        TEXT,
+        "header that has a request's id, such as X-Request-ID: taken over from trusted proxies, "
+        "else made, and logged",
+    ),
+)
+
+_PROXIES = (
+    Option(
+        "forwarded_allow_ips",
+        list_of(TEXT),
+        "proxies whose word about clients counts: an address, a network, unix, or * for all",
+    ),
+    Option(
+        "forwarded_header",
+        choice("x-forwarded-for", "forwarded"),
+        "which headers they write; the others are not read",
+    ),
+    Option(
+        "forwarded_parts",
+        list_of(choice("for", "proto", "host", "port", "prefix")),
+        "what is believed of them",
+    ),
+)
+
+_OPERATIONS = (
+    Option(
+        "admin",
+        TEXT,
+        "HOST:PORT or unix:PATH where /metrics, /health/live and /health/ready are",
+    ),
+    Option(
+        "shutdown_delay",
+        SECONDS,
+        "how long /health/ready says no before a stop begins",
+    ),
 )
 
 _LIMITS = (
@@ -299,6 +337,8 @@ GROUPS = (
     Group("worker processes", WorkerConfig, _WORKERS),
     Group("reloading", WorkerConfig, _RELOADING),
     Group("logs", ServerConfig, _LOGS),
+    Group("proxies in front", ServerConfig, _PROXIES),
+    Group("operations", ServerConfig, _OPERATIONS),
     Group("what clients may have", ServerLimits, _LIMITS, "0 takes a limit away."),
 )
 

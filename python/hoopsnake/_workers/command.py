@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import replace
+from typing import cast
 
-from hoopsnake._journal import configure_logging
+from hoopsnake._event_loop import EventLoop
+from hoopsnake._journal import Journal, configure_logging
 from hoopsnake._listening import addresses_of, open_sockets
+from hoopsnake._readiness import watched
 from hoopsnake._workers.config import WorkerConfig
 from hoopsnake._workers.file_changes import FileChanges
 from hoopsnake._workers.journal import SupervisorJournal
@@ -26,7 +30,8 @@ async def supervise(assignment: Assignment, config: WorkerConfig) -> int:
 
     Raises ListenError if the address cannot be listened on.
     """
-    configure_logging(assignment.config.log_level)
+    served = assignment.config
+    configure_logging(served.log_level, served.log_format)
     journal = SupervisorJournal()
     if config.reload:
         patience = min(assignment.config.graceful_timeout, _DEVELOPERS_PATIENCE)
@@ -35,8 +40,10 @@ async def supervise(assignment: Assignment, config: WorkerConfig) -> int:
     with contextlib.closing(open_sockets(assignment.config)) as sockets:
         addresses = addresses_of(sockets, assignment.config)
         staff = Staff(assignment, sockets, config, journal)
-        if config.reload:
+        loop = cast(EventLoop, asyncio.get_running_loop())
+        async with watched(loop, served.admin, Journal(), staff.metrics) as readiness:
+            if not config.reload:
+                return await Supervisor(staff, addresses, readiness).run()
             folders = config.reload_dir or (assignment.app_dir,)
             files = FileChanges(folders, config.reload_include, config.reload_exclude)
-            return await Reloader(staff, addresses, files).run()
-        return await Supervisor(staff, addresses).run()
+            return await Reloader(staff, addresses, files, readiness).run()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
+from hoopsnake._event_loop import EventLoop
+from hoopsnake._metrics import Snapshot, snapshot
 from hoopsnake._native import Server
 from hoopsnake._workers.messages import Heartbeat
 
@@ -30,7 +33,12 @@ def _resident_memory() -> int:
         return int(file.read().split()[1]) * _PAGE
 
 
+def _metrics(server: Server) -> Snapshot:
+    return snapshot(server, cast(EventLoop, asyncio.get_running_loop()))
+
+
 ANSWERS: dict[str, Callable[[Server], Any]] = {
+    "metrics": _metrics,
     "statistics": lambda server: asdict(statistics(server)),
 }
 """Each question's name, and what answers it in a worker, on its loop, with what JSON can hold."""

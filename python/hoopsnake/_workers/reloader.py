@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from hoopsnake._event_loop import EventLoop
+from hoopsnake._readiness import Readiness
 from hoopsnake._service_manager import ServiceManager
 from hoopsnake._stop import Stop
 from hoopsnake._workers.file_changes import FileChanges
@@ -31,7 +32,14 @@ class Reloader:
     told, and connections wait for the next change.
     """
 
-    def __init__(self, staff: Staff, addresses: Sequence[str], files: FileChanges) -> None:
+    def __init__(
+        self,
+        staff: Staff,
+        addresses: Sequence[str],
+        files: FileChanges,
+        readiness: Readiness,
+    ) -> None:
+        self._readiness = readiness
         self._staff = staff
         self._journal = staff.journal
         self._addresses = addresses
@@ -56,6 +64,7 @@ class Reloader:
             finally:
                 changes.cancel()
                 asked.cancel()
+                self._readiness("stopping")
                 self._manager.stopping()
                 await self._staff.end(self._stop)
                 self._manager.close()
@@ -82,11 +91,13 @@ class Reloader:
                 if worker.ended.done():
                     self._journal.waits_for_a_change(worker.how_it_ended, worker.last_words)
             await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+        self._readiness("reloading")
         if not asked.done():
             await self._staff.dismiss(worker)
         return None
 
     def _tell_ready(self, worker: WorkerProcess) -> None:
+        self._readiness(None)
         if self._has_served:
             self._journal.ready(worker.name)
         else:

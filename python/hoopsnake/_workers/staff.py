@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
+from hoopsnake._metrics import Snapshot
 from hoopsnake._native import ListenSockets
 from hoopsnake._server_config import ServerConfig
 from hoopsnake._stop import Stop
@@ -20,7 +21,7 @@ __all__ = ["Staff"]
 
 # Seconds for which a worker that others replace keeps idle connections, so that no request that is
 # on its way to it is lost.
-_LINGER = 0.5
+_LINGER = 2.0
 # Seconds beyond those that a worker's own order of stopping may take (ADR 0010): it cancels what is
 # left, and ends the lifespan with as much time again as the requests had. Who writes the
 # application waits no longer than needed.
@@ -45,10 +46,14 @@ class Staff:
         self.alive: set[WorkerProcess] = set()
         self._descriptors = sockets.descriptors()
         self._assignment = replace(
-            assignment, config=_on_descriptors(assignment.config, self._descriptors)
+            assignment,
+            config=_on_descriptors(assignment.config, self._descriptors),
+            measures=assignment.config.admin is not None,
         )
         margin = _DEVELOPERS_MARGIN if config.reload else _MARGIN
-        self._patience = 2 * assignment.config.graceful_timeout + margin
+        self._patience = (
+            assignment.config.shutdown_delay + 2 * assignment.config.graceful_timeout + margin
+        )
         self._path = list(sys.path)
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -71,6 +76,17 @@ class Staff:
             self.spawn(self._gone(worker))
             raise
         return worker
+
+    async def ask(self, question: str) -> list[tuple[int, Any]]:
+        """Ask all workers that serve; return the answers of those that have one, by number."""
+        asked = sorted((each for each in self.alive if each.served), key=lambda each: each.number)
+        answers = await asyncio.gather(*(worker.ask(question) for worker in asked))
+        pairs = zip((worker.number for worker in asked), answers, strict=True)
+        return [(number, answer) for number, answer in pairs if answer is not None]
+
+    async def metrics(self) -> list[tuple[str | None, Snapshot]]:
+        """Take a snapshot of what every worker has counted, by its number."""
+        return [(str(number), answer) for number, answer in await self.ask("metrics")]
 
     def retire(self, worker: WorkerProcess) -> None:
         """Have a worker stop that others have replaced; nobody waits for it."""
@@ -162,12 +178,13 @@ class Staff:
 
 
 def _on_descriptors(config: ServerConfig, descriptors: list[int]) -> ServerConfig:
-    """Have a server listen on sockets that it inherits."""
+    """Have a server listen on sockets that it inherits, and leave the admin port to us."""
     nothing = ServerConfig()
     return replace(
         config,
         host=nothing.host,
         port=nothing.port,
         uds=None,
+        admin=None,
         bind=tuple(f"fd:{number}" for number in descriptors),
     )

@@ -57,6 +57,7 @@ class WorkerProcess:
         stacks: tuple[asyncio.StreamReader, asyncio.ReadTransport],
     ) -> None:
         loop = asyncio.get_running_loop()
+        self.number = number
         self.name = f"Worker {number} (process {process.pid})"
         self.ready: asyncio.Future[None] = loop.create_future()
         """Done once it accepts connections; WorkerFailed if it ends before."""

@@ -10,17 +10,18 @@ use hoop_asgi::{BodyStep, ResponseState};
 use hoop_net::{BodyError, BodySender, Incoming, Piece, ResponseBody, give_way};
 use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Body;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::conversation::{Conversation, Step};
 use super::file_message::{path_send, zero_copy_send};
 use super::message;
-use super::reply::{Answer, Replies, Reply, plain};
+use super::reply::{Answer, Replies, Reply, client_closed, plain};
 use super::request_body::{Reading, RequestBody, poll_chunk};
-use super::request_line::RequestLine;
+use super::request_line::{Outcome, RequestLine};
 use super::scope::Ends;
 use super::server_state::{Ending, ServerState, is_cancellation};
 use crate::errors::client_disconnected;
@@ -40,6 +41,13 @@ struct Progress {
     client_gone: bool,
     /// The application took too long, and somebody else has answered.
     overdue: bool,
+    /// Of the response, once it has begun.
+    status: Option<StatusCode>,
+    /// Bytes of the body that the application has taken, and of the response's that it has given.
+    received: u64,
+    sent: u64,
+    /// It was logged and counted.
+    finished: bool,
 }
 
 /// A request being answered.
@@ -64,10 +72,12 @@ pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incom
         let (mut parts, body) = request.into_parts();
         let takes_interim = parts.version == Version::HTTP_11;
         let answers_head = parts.method == Method::HEAD;
-        let scope = server.scopes.http(py, &parts, ends);
+        let (caller, id) = server.caller(py, &parts, ends);
+        let scope = server.scopes.http(py, &parts, ends, &caller, id.as_deref());
+        server.tally.borrow_mut(py).begin();
         let exchange = Arc::new(Exchange {
             server: server.clone(),
-            line: RequestLine::new(py, server, ends, &mut parts),
+            line: RequestLine::new(py, server, &caller, id, &mut parts),
             ends: ends.clone(),
             takes_interim,
             progress: GilCell::new(Progress {
@@ -78,6 +88,10 @@ pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incom
                 trailers: None,
                 client_gone: false,
                 overdue: false,
+                status: None,
+                received: 0,
+                sent: 0,
+                finished: false,
             }),
             reply: Reply::default(),
             receivers: Waiters::default(),
@@ -89,13 +103,44 @@ pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incom
 }
 
 impl Exchange {
-    fn answer(&self, py: Python<'_>, response: Response<ResponseBody>) {
+    fn answer(&self, py: Python<'_>, mut response: Response<ResponseBody>) {
         if let Some(interim) = &self.ends.interim {
             interim.forget();
         }
-        let status = response.status();
+        self.line.stamp(&self.server, response.headers_mut());
+        self.progress.borrow_mut(py).status = Some(response.status());
         self.reply.give(py, response);
-        self.line.answered(py, &self.server, status);
+    }
+
+    /// Answers in the application's stead.
+    fn answer_plainly(&self, py: Python<'_>, status: StatusCode) {
+        let response = plain(status);
+        {
+            let mut progress = self.progress.borrow_mut(py);
+            if !progress.state.is_bodyless() {
+                progress.sent = response.body().size_hint().lower();
+            }
+        }
+        self.answer(py, response);
+        self.finish(py, true);
+    }
+
+    /// Nothing more is to be said of the response: logs and counts it, once.
+    fn finish(&self, py: Python<'_>, complete: bool) {
+        let outcome = {
+            let mut progress = self.progress.borrow_mut(py);
+            if std::mem::replace(&mut progress.finished, true) {
+                return;
+            }
+            Outcome {
+                status: progress.status.unwrap_or_else(client_closed),
+                received: progress.received,
+                sent: progress.sent,
+                complete,
+                close_code: None,
+            }
+        };
+        self.line.finished(py, &self.server, &outcome);
     }
 
     pub fn client_left(&self, py: Python<'_>) {
@@ -156,6 +201,9 @@ impl Exchange {
                 return Err(client_disconnected(py, &self.line.name()));
             }
             let step = progress.state.body(piece.len(), more).map_err(message::fault)?;
+            if !progress.state.is_bodyless() {
+                progress.sent += piece.len();
+            }
             is_complete = progress.state.is_complete();
             step
         };
@@ -190,6 +238,7 @@ impl Exchange {
     fn complete(&self, py: Python<'_>) {
         self.set_body(py, RequestBody::Taken);
         self.receivers.wake(py);
+        self.finish(py, true);
     }
 
     fn send_trailers(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
@@ -301,6 +350,9 @@ impl Conversation for Exchange {
         match body {
             Ok(Some(RequestBody::Arrived(bytes, rest))) => {
                 let more = rest.is_some();
+                if !bytes.is_empty() {
+                    self.progress.borrow_mut(py).received += bytes.len() as u64;
+                }
                 self.set_body(py, rest.map_or(RequestBody::Taken, RequestBody::Unread));
                 request_event(py, &bytes, more)
             }
@@ -382,9 +434,10 @@ impl Ending for Exchange {
         match failure {
             // Asked for, and told already.
             Some(error) if overdue && is_cancellation(py, &error) => {}
-            Some(error) => self.server.application_failed(py, error, &self.line.name(), client_gone),
+            Some(error) => self.server.application_failed(py, error, &self.line, client_gone),
             None if !complete && !client_gone => {
-                self.server.tell(py, "application_stopped_short", (self.line.name(), committed));
+                let details = (self.line.name(), committed, self.line.id(py));
+                self.server.tell(py, "application_stopped_short", details);
             }
             None => {}
         }
@@ -395,10 +448,15 @@ impl Ending for Exchange {
             // Nobody reads it, but hyper holds the connection until it has an answer.
             self.reply.give(py, plain(status));
         } else if !committed {
-            self.answer(py, plain(status));
+            self.answer_plainly(py, status);
         }
+        self.finish(py, complete);
         self.receivers.wake(py);
         self.senders.wake(py);
+    }
+
+    fn request_id(&self, py: Python<'_>) -> Option<Py<PyString>> {
+        self.line.id(py)
     }
 
     fn owes_an_answer(&self, py: Python<'_>) -> bool {
@@ -413,9 +471,10 @@ impl Ending for Exchange {
             progress.overdue = true;
             std::mem::replace(&mut progress.client_gone, true)
         };
-        self.server.tell(py, "overdue", (self.line.name(), limit.as_secs_f64()));
+        self.server.tally.borrow_mut(py).overdue += 1;
+        self.server.tell(py, "overdue", (self.line.name(), limit.as_secs_f64(), self.line.id(py)));
         if !client_gone {
-            self.answer(py, plain(StatusCode::GATEWAY_TIMEOUT));
+            self.answer_plainly(py, StatusCode::GATEWAY_TIMEOUT);
         }
     }
 }

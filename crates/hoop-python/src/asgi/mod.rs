@@ -7,7 +7,10 @@
 //! - `limit_settings`: a `hoopsnake.ServerLimits` as the engine has it.
 //! - `exchange`, `session`: one HTTP request; one WebSocket.
 //! - `conversation`: the `receive` and `send` of both.
+//! - `caller`, `request_id`: who sent a request, and what it is called.
+//! - `request_line`, `tally`: what is logged and counted of it.
 
+mod caller;
 mod conversation;
 mod deadlines;
 mod denial;
@@ -19,6 +22,7 @@ mod listen_sockets;
 mod message;
 mod reply;
 mod request_body;
+mod request_id;
 mod request_line;
 mod scope;
 mod scope_extensions;
@@ -26,6 +30,8 @@ mod server;
 mod server_state;
 mod session;
 mod session_events;
+mod tally;
 
+pub use caller::network_problem;
 pub use listen_sockets::ListenSockets;
 pub use server::Server;

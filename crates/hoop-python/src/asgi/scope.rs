@@ -12,9 +12,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
+use super::caller::Caller;
 use super::exchange::Exchange;
 use super::header_names::HeaderNames;
-use super::scope_extensions::{ExtensionTemplates, add_tls};
+use super::request_id::RequestId;
+use super::scope_extensions::{ExtensionTemplates, add_request_id, add_tls};
 use crate::gil_cell::GilCell;
 
 /// Dicts with what is the same for every scope of a server; a scope begins as a copy.
@@ -31,6 +33,8 @@ pub struct ScopeTemplates {
 /// The ends of a connection as scopes show them, made once a connection.
 pub struct Ends {
     pub client: Py<PyAny>,
+    /// Whether the client is a proxy whose word about its own clients counts.
+    pub is_trusted: bool,
     server: Py<PyAny>,
     /// The `tls` extension, over TLS.
     tls: Option<Py<PyDict>>,
@@ -51,9 +55,10 @@ impl Drop for OpenEnds {
 }
 
 impl Ends {
-    pub fn new(py: Python<'_>, facts: &ConnectionFacts) -> PyResult<Self> {
+    pub fn new(py: Python<'_>, facts: &ConnectionFacts, is_trusted: bool) -> PyResult<Self> {
         Ok(Self {
             client: end(py, &facts.peer)?,
+            is_trusted,
             server: end(py, &facts.local)?,
             tls: facts.tls.as_ref().map(|facts| tls_extension(py, facts)).transpose()?,
             interim: facts.interim.clone(),
@@ -63,7 +68,19 @@ impl Ends {
 
     /// For want of memory: ASGI allows both to be None.
     pub fn unknown(py: Python<'_>) -> Self {
-        Self { client: py.None(), server: py.None(), tls: None, interim: None, outlived: GilCell::default() }
+        Self {
+            client: py.None(),
+            is_trusted: false,
+            server: py.None(),
+            tls: None,
+            interim: None,
+            outlived: GilCell::default(),
+        }
+    }
+
+    /// Whether the connection is over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Tells an application that streams into nowhere that nobody waits for it any more.
@@ -135,13 +152,22 @@ impl ScopeTemplates {
         })
     }
 
-    pub fn http<'py>(&self, py: Python<'py>, parts: &Parts, ends: &Ends) -> PyResult<Bound<'py, PyDict>> {
+    pub fn http<'py>(
+        &self,
+        py: Python<'py>,
+        parts: &Parts,
+        ends: &Ends,
+        caller: &Caller,
+        id: Option<&RequestId>,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let scope = self.http.bind(py).copy()?;
         scope.set_item(intern!(py, "method"), method(py, &parts.method))?;
-        if ends.tls.is_some() {
+        if caller.is_secure {
             scope.set_item(intern!(py, "scheme"), intern!(py, "https"))?;
         }
-        self.fill(&scope, parts, ends, &self.extensions.http(py, parts)?)?;
+        let extensions = self.extensions.http(py, parts)?;
+        name(&extensions, id)?;
+        self.fill(&scope, parts, ends, caller, &extensions)?;
         Ok(scope)
     }
 
@@ -150,6 +176,8 @@ impl ScopeTemplates {
         py: Python<'py>,
         parts: &Parts,
         ends: &Ends,
+        caller: &Caller,
+        id: Option<&RequestId>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let scope = self.websocket.bind(py).copy()?;
         let offered = parts.headers.get_all(http::header::SEC_WEBSOCKET_PROTOCOL);
@@ -157,10 +185,12 @@ impl ScopeTemplates {
         let names =
             PyList::new(py, names.map(str::trim).filter(|name| !name.is_empty()).collect::<Vec<_>>())?;
         scope.set_item(intern!(py, "subprotocols"), names)?;
-        if ends.tls.is_some() {
+        if caller.is_secure {
             scope.set_item(intern!(py, "scheme"), intern!(py, "wss"))?;
         }
-        self.fill(&scope, parts, ends, &self.extensions.websocket(py)?)?;
+        let extensions = self.extensions.websocket(py)?;
+        name(&extensions, id)?;
+        self.fill(&scope, parts, ends, caller, &extensions)?;
         Ok(scope)
     }
 
@@ -169,21 +199,27 @@ impl ScopeTemplates {
         scope: &Bound<'_, PyDict>,
         parts: &Parts,
         ends: &Ends,
+        caller: &Caller,
         extensions: &Bound<'_, PyDict>,
     ) -> PyResult<()> {
         let py = scope.py();
         let raw_path = parts.uri.path();
         let path = decode_path(raw_path);
-        if self.root_path.is_empty() {
+        let prefix = caller.changed.as_ref().map_or("", |changed| &changed.prefix);
+        if prefix.is_empty() && self.root_path.is_empty() {
             scope.set_item(intern!(py, "path"), path)?;
         } else {
-            scope.set_item(intern!(py, "path"), format!("{}{path}", self.root_path))?;
+            scope.set_item(intern!(py, "path"), format!("{prefix}{}{path}", self.root_path))?;
+        }
+        if !prefix.is_empty() {
+            scope.set_item(intern!(py, "root_path"), format!("{prefix}{}", self.root_path))?;
         }
         scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, raw_path.as_bytes()))?;
+        let forwarded_host = caller.changed.as_ref().and_then(|changed| changed.host.as_deref());
         let query = parts.uri.query().unwrap_or_default();
         scope.set_item(intern!(py, "query_string"), PyBytes::new(py, query.as_bytes()))?;
-        scope.set_item(intern!(py, "headers"), headers(py, parts, &self.names)?)?;
-        scope.set_item(intern!(py, "client"), &ends.client)?;
+        scope.set_item(intern!(py, "headers"), headers(py, parts, &self.names, forwarded_host)?)?;
+        scope.set_item(intern!(py, "client"), &caller.client)?;
         scope.set_item(intern!(py, "server"), &ends.server)?;
         match parts.version {
             Version::HTTP_10 => scope.set_item(intern!(py, "http_version"), intern!(py, "1.0"))?,
@@ -202,15 +238,26 @@ impl ScopeTemplates {
     }
 }
 
-fn headers<'py>(py: Python<'py>, parts: &Parts, names: &HeaderNames) -> PyResult<Bound<'py, PyList>> {
+fn name(extensions: &Bound<'_, PyDict>, id: Option<&RequestId>) -> PyResult<()> {
+    id.map_or(Ok(()), |id| add_request_id(extensions, &id.text))
+}
+
+/// The headers; `forwarded_host` takes the place of the Host that the proxy sent.
+fn headers<'py>(
+    py: Python<'py>,
+    parts: &Parts,
+    names: &HeaderNames,
+    forwarded_host: Option<&str>,
+) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
     // ASGI: what was `:authority` is the first header.
     let from_authority = if parts.version == Version::HTTP_2 { parts.headers.get(HOST) } else { None };
-    if let Some(host) = from_authority {
-        list.append((names.get(py, &HOST), PyBytes::new(py, host.as_bytes())))?;
+    let first_host = forwarded_host.map(str::as_bytes).or(from_authority.map(http::HeaderValue::as_bytes));
+    if let Some(host) = first_host {
+        list.append((names.get(py, &HOST), PyBytes::new(py, host)))?;
     }
     for (name, value) in &parts.headers {
-        if from_authority.is_some() && name == HOST {
+        if first_host.is_some() && name == HOST {
             continue;
         }
         let pair: [Bound<'py, PyBytes>; 2] = [names.get(py, name), PyBytes::new(py, value.as_bytes())];

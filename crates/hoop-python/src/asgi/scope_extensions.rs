@@ -5,7 +5,7 @@ use http::request::Parts;
 use http::{HeaderMap, Version};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 /// What `scope["extensions"]` begins as. Each scope gets a copy: middleware takes things out.
 #[derive(Debug)]
@@ -62,6 +62,14 @@ fn takes_trailers(headers: &HeaderMap) -> bool {
             .split(|byte| *byte == b',')
             .any(|part| part.trim_ascii().eq_ignore_ascii_case(b"trailers"))
     })
+}
+
+/// Adds what the request is called.
+pub fn add_request_id(extensions: &Bound<'_, PyDict>, id: &Py<PyString>) -> PyResult<()> {
+    let py = extensions.py();
+    let extension = PyDict::new(py);
+    extension.set_item(intern!(py, "id"), id)?;
+    extensions.set_item(intern!(py, "hoopsnake.request_id"), extension)
 }
 
 /// Adds what TLS has shown.

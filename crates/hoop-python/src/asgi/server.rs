@@ -5,7 +5,6 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hoop_net::{
@@ -17,11 +16,12 @@ use http::{Request, Response};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::caller::{CallerRules, CallerSettings};
 use super::deadlines::Deadlines;
 use super::limit_settings::LimitSettings;
 use super::listen_sockets::ListenSockets;
 use super::scope::{Ends, OpenEnds, ScopeTemplates};
-use super::server_state::ServerState;
+use super::server_state::{Observed, ServerState};
 use super::{exchange, session};
 use crate::errors::tls_error;
 use crate::event_loop::LoopCore;
@@ -115,19 +115,18 @@ impl Server {
     ) -> PyResult<Self> {
         let py = python_loop.py();
         let settings: Settings = config.extract()?;
+        let callers: CallerSettings = config.extract()?;
         let serve_settings = settings.serve_settings().map_err(|error| tls_error(py, &error))?;
         let websocket = settings.websocket_options();
         let scopes = ScopeTemplates::new(py, settings.root_path, lifespan_state)?;
+        let observed = Observed {
+            access_log: settings.access_log,
+            measures: GilCell::default(),
+            callers: CallerRules::new(py, &callers)?,
+        };
         let deadlines = Deadlines::new(serve_settings.limiter.limits().answer);
-        let state = ServerState::new(
-            python_loop,
-            application,
-            journal,
-            settings.access_log,
-            websocket,
-            scopes,
-            deadlines,
-        )?;
+        let state =
+            ServerState::new(python_loop, application, journal, observed, websocket, scopes, deadlines)?;
         Ok(Self {
             state: Arc::new(state),
             settings: GilCell::new(Some(serve_settings)),
@@ -214,14 +213,35 @@ impl Server {
 
     /// Requests and WebSockets that were brought to the application so far.
     #[getter]
-    fn requests(&self) -> u64 {
-        self.state.requests.load(Ordering::Relaxed)
+    fn requests(&self, py: Python<'_>) -> u64 {
+        self.state.tally.borrow(py).calls()
     }
 
     /// Connections that are open, WebSockets among them.
     #[getter]
     fn open_connections(&self, py: Python<'_>) -> usize {
         self.shutdown.borrow(py).open_connections()
+    }
+
+    /// From now on the durations of requests are counted too, which asks for the time twice each.
+    fn measure(&self, py: Python<'_>) {
+        self.state.observed.measures.set(py, true);
+    }
+
+    /// What it has counted, for `hoopsnake._metrics`.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let tally = self.state.tally.borrow(py).clone();
+        let snapshot = tally.snapshot(py)?;
+        let limiter = self.settings.borrow(py).as_ref().map(|settings| settings.limiter.clone());
+        if let Some(limiter) = limiter {
+            let (at_work, waiting) = limiter.depth();
+            snapshot.set_item("requests_at_work", at_work)?;
+            snapshot.set_item("requests_waiting", waiting)?;
+            snapshot.set_item("received_bytes", limiter.traffic().received())?;
+            snapshot.set_item("sent_bytes", limiter.traffic().sent())?;
+        }
+        snapshot.set_item("connections_open", self.open_connections(py))?;
+        Ok(snapshot)
     }
 
     /// Drops all connections.
@@ -261,7 +281,9 @@ impl Application for Bridge {
 
     fn connected(&self, facts: &ConnectionFacts) -> OpenEnds {
         Python::attach(|py| {
-            let ends = Ends::new(py, facts).unwrap_or_else(|error| {
+            self.state.tally.borrow_mut(py).connected(facts.interim.is_some(), facts.tls.is_some());
+            let is_trusted = self.state.observed.callers.trusts(&facts.peer);
+            let ends = Ends::new(py, facts, is_trusted).unwrap_or_else(|error| {
                 error.write_unraisable(py, None);
                 Ends::unknown(py)
             });
@@ -286,11 +308,17 @@ impl Application for Bridge {
     }
 
     fn refused(&self, ends: &OpenEnds, refusal: Refusal) {
-        Python::attach(|py| self.state.tell(py, "refused", (&ends.0.client, refusal.to_string())));
+        Python::attach(|py| {
+            self.state.tally.borrow_mut(py).refused(refusal);
+            self.state.tell(py, "refused", (&ends.0.client, refusal.to_string()));
+        });
     }
 
     fn overloaded(&self, requests: u64) {
-        Python::attach(|py| self.state.tell(py, "overloaded", (requests,)));
+        Python::attach(|py| {
+            self.state.tally.borrow_mut(py).overloaded += requests;
+            self.state.tell(py, "overloaded", (requests,));
+        });
     }
 
     fn tick(&self, now: Duration) {
@@ -302,7 +330,10 @@ impl Application for Bridge {
             Address::Ip(address) => Some((address.ip().to_string(), address.port())),
             Address::Unix(_) => None,
         };
-        Python::attach(|py| self.state.tell(py, "handshake_failed", (client, failure.to_string())));
+        Python::attach(|py| {
+            self.state.tally.borrow_mut(py).handshake_failed(failure);
+            self.state.tell(py, "handshake_failed", (client, failure.to_string()));
+        });
     }
 
     fn certificates_renewed(&self, renewal: &Renewal) {
@@ -310,6 +341,9 @@ impl Application for Bridge {
     }
 
     fn accept_failed(&self, error: &io::Error) {
-        Python::attach(|py| self.state.tell(py, "accept_failed", (error.to_string(),)));
+        Python::attach(|py| {
+            self.state.tally.borrow_mut(py).accepts_failed += 1;
+            self.state.tell(py, "accept_failed", (error.to_string(),));
+        });
     }
 }

@@ -2,21 +2,25 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hoop_net::{Renewal, WebSocketOptions};
 use hoop_sched::SweptList;
+use http::request::Parts;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use tokio::task::AbortHandle;
 
+use super::caller::{Caller, CallerRules};
 use super::conversation::{Conversation, ReceiveFunction, SendFunction};
 use super::deadlines::{Deadlines, Running};
-use super::scope::ScopeTemplates;
+use super::request_id::{RequestId, RequestIds};
+use super::request_line::RequestLine;
+use super::scope::{Ends, ScopeTemplates};
 use super::session::Session;
+use super::tally::Tally;
 use crate::event_loop::LoopCore;
 use crate::event_loop::call::{current_context, in_context, leaves_the_loop};
 use crate::event_loop::calls;
@@ -29,12 +33,11 @@ pub struct ServerState {
     application: Py<PyAny>,
     /// `hoopsnake._journal.Journal`: errors and accesses, in Python's logging.
     journal: Py<PyAny>,
-    pub access_log: bool,
+    pub observed: Observed,
+    pub tally: GilCell<Tally>,
     /// How WebSockets are served.
     pub websocket: WebSocketOptions,
     pub scopes: ScopeTemplates,
-    /// Calls of the application so far.
-    pub requests: AtomicU64,
     task_keywords: Py<PyDict>,
     /// Of whoever made the server; each call of the application gets a copy.
     context: Py<PyAny>,
@@ -46,10 +49,23 @@ pub struct ServerState {
     stopping: GilCell<bool>,
 }
 
+/// What is to be known of each request.
+pub struct Observed {
+    pub access_log: bool,
+    /// Whether durations are counted.
+    pub measures: GilCell<bool>,
+    pub callers: CallerRules,
+}
+
 /// What follows once an application's coroutine has ended.
 pub trait Ending: Send + Sync + 'static {
     /// `failure` is the exception that ended it, if one did.
     fn ended(&self, py: Python<'_>, failure: Option<PyErr>);
+
+    /// What the request is called, if it is called anything.
+    fn request_id(&self, _py: Python<'_>) -> Option<Py<PyString>> {
+        None
+    }
 
     /// Whether the application is at work on an answer that its client waits for.
     fn owes_an_answer(&self, _py: Python<'_>) -> bool {
@@ -68,7 +84,7 @@ impl ServerState {
         python_loop: &Bound<'_, LoopCore>,
         application: Py<PyAny>,
         journal: Py<PyAny>,
-        access_log: bool,
+        observed: Observed,
         websocket: WebSocketOptions,
         scopes: ScopeTemplates,
         deadlines: Deadlines,
@@ -79,10 +95,10 @@ impl ServerState {
             python_loop: python_loop.clone().unbind(),
             application,
             journal,
-            access_log,
+            observed,
+            tally: GilCell::default(),
             websocket,
             scopes,
-            requests: AtomicU64::new(0),
             task_keywords: task_keywords.unbind(),
             context: current_context(python_loop.py())?,
             tasks: GilCell::default(),
@@ -108,9 +124,8 @@ impl ServerState {
         scope: PyResult<Bound<'_, PyDict>>,
         conversation: Arc<C>,
     ) {
-        // One thread alone writes it.
-        self.requests.store(self.requests.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        match scope.and_then(|scope| self.start_task(py, scope, conversation.clone())) {
+        let id = conversation.request_id(py);
+        match scope.and_then(|scope| self.start_task(py, scope, id, conversation.clone())) {
             Ok(task) => self.watch(py, task, conversation),
             Err(error) => self.end(py, &*conversation, Some(error)),
         }
@@ -120,6 +135,7 @@ impl ServerState {
         &self,
         py: Python<'_>,
         scope: Bound<'_, PyDict>,
+        id: Option<Py<PyString>>,
         conversation: Arc<dyn Conversation>,
     ) -> PyResult<Py<PyAny>> {
         let receive = Py::new(py, ReceiveFunction(conversation.clone()))?;
@@ -127,8 +143,13 @@ impl ServerState {
         let arguments = [scope.as_any().as_unbound(), receive.as_any(), send.as_any()];
         let keywords = self.task_keywords.bind(py);
         let context = copy_of(py, &self.context)?;
-        let coroutine =
-            in_context(py, &context, || calls::call(py, &self.application, &arguments))?.into_bound(py);
+        let coroutine = in_context(py, &context, || {
+            if let Some(id) = id {
+                Imports::get(py)?.request_id_variable.call_method1(py, intern!(py, "set"), (id,))?;
+            }
+            calls::call(py, &self.application, &arguments)
+        })?
+        .into_bound(py);
         // The task takes its own reference on the context before it runs anything.
         keywords.set_item(intern!(py, "context"), context)?;
         calls::call_with(py, &Imports::get(py)?.asyncio_task, &PyTuple::new(py, [coroutine])?, Some(keywords))
@@ -164,11 +185,24 @@ impl ServerState {
     }
 
     /// Tells the error log of an exception that left the application.
-    pub fn application_failed(&self, py: Python<'_>, error: PyErr, request: &str, client_gone: bool) {
+    pub fn application_failed(&self, py: Python<'_>, error: PyErr, line: &RequestLine, client_gone: bool) {
         if !leaves_the_loop(py, &error) && !self.has_cancelled(py, &error) {
-            let details = (error.into_value(py), request, client_gone, self.stopping.get(py));
+            self.tally.borrow_mut(py).failed += u64::from(!client_gone);
+            let stopping = self.stopping.get(py);
+            let details = (error.into_value(py), line.name(), client_gone, stopping, line.id(py));
             self.tell(py, "application_failed", details);
         }
+    }
+
+    /// Who sent a request, and what it is called.
+    pub fn caller(&self, py: Python<'_>, parts: &Parts, ends: &Ends) -> (Caller, Option<Box<RequestId>>) {
+        let name = |ids: &RequestIds| {
+            ids.name(py, &parts.headers, ends.is_trusted)
+                .inspect_err(|error| error.clone_ref(py).write_unraisable(py, None))
+                .map(Box::new)
+                .ok()
+        };
+        (self.observed.callers.caller(py, parts, ends), self.observed.callers.ids().and_then(name))
     }
 
     /// From now on a cancelled task is one that the server has cancelled.

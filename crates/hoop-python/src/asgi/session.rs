@@ -14,13 +14,13 @@ use hoop_net::{
 use http::{Response, StatusCode};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 use super::conversation::{Conversation, Step};
 use super::denial::Denial;
 use super::message;
-use super::reply::{Answer, Replies, Reply, plain};
-use super::request_line::RequestLine;
+use super::reply::{Answer, Replies, Reply, client_closed, plain};
+use super::request_line::{Outcome, RequestLine};
 use super::scope::Ends;
 use super::server_state::{Ending, ServerState};
 use super::session_events::{disconnected, event, received};
@@ -65,6 +65,15 @@ struct Progress {
     carrier: Option<Waker>,
     /// The server gives up on the connection.
     aborted: bool,
+    /// Of the answer to the handshake, once it was given.
+    status: Option<StatusCode>,
+    /// It has become a WebSocket.
+    accepted: bool,
+    /// Bytes of messages that came and went.
+    received: u64,
+    sent: u64,
+    /// It was logged and counted.
+    finished: bool,
 }
 
 impl Progress {
@@ -99,8 +108,9 @@ pub fn begin(
     open: OpenConnection,
 ) -> Answer<Session> {
     Python::attach(|py| {
-        let scope = server.scopes.websocket(py, &handshake.parts, ends);
-        let line = RequestLine::new(py, server, ends, &mut handshake.parts);
+        let (caller, id) = server.caller(py, &handshake.parts, ends);
+        let scope = server.scopes.websocket(py, &handshake.parts, ends, &caller, id.as_deref());
+        let line = RequestLine::new(py, server, &caller, id, &mut handshake.parts);
         let session = Arc::new(Session {
             server: server.clone(),
             line,
@@ -117,10 +127,39 @@ pub fn begin(
 }
 
 impl Session {
-    fn answer(&self, py: Python<'_>, response: Response<ResponseBody>) {
-        let status = response.status();
+    fn answer(&self, py: Python<'_>, mut response: Response<ResponseBody>) {
+        self.line.stamp(&self.server, response.headers_mut());
+        self.progress.borrow_mut(py).status = Some(response.status());
         self.reply.give(py, response);
-        self.line.answered(py, &self.server, status);
+    }
+
+    /// It is over, and so is its connection: logs and counts it, once.
+    fn finish(&self, py: Python<'_>) {
+        let outcome = {
+            let mut progress = self.progress.borrow_mut(py);
+            if std::mem::replace(&mut progress.finished, true) {
+                return;
+            }
+            let code = progress.end.as_ref().map_or(ABNORMAL, |(code, _)| *code);
+            Outcome {
+                status: progress.status.unwrap_or_else(client_closed),
+                received: progress.received,
+                sent: progress.sent,
+                complete: progress.status.is_some(),
+                close_code: progress.accepted.then_some(code),
+            }
+        };
+        {
+            let mut tally = self.server.tally.borrow_mut(py);
+            match outcome.close_code {
+                Some(_) => tally.sockets.closed += 1,
+                None => {
+                    tally.begin();
+                    tally.sockets.denied += 1;
+                }
+            }
+        }
+        self.line.finished(py, &self.server, &outcome);
     }
 
     /// The session is over; whoever waits for it learns it.
@@ -139,14 +178,17 @@ impl Session {
                 return Err(client_disconnected(py, &self.line.name()));
             }
             progress.state.accept().map_err(message::fault)?;
+            progress.accepted = true;
             progress.handshake.take()
         };
         let Some(handshake) = handshake else { return Ok(()) };
+        self.server.tally.borrow_mut(py).sockets.opened += 1;
         let (response, pending) = handshake.accept(headers, &self.server.websocket);
         self.answer(py, response);
         let (session, open) = (self.clone(), self.open.take(py));
         self.server.spawn(py, async move {
-            carry(session, pending).await;
+            carry(session.clone(), pending).await;
+            Python::attach(|py| session.finish(py));
             drop(open);
         });
         Ok(())
@@ -160,8 +202,10 @@ impl Session {
                 return Err(client_disconnected(py, &self.line.name()));
             }
             progress.state.send().map_err(message::fault)?;
+            progress.sent += payload(&message) as u64;
             progress.push_outgoing(message)
         };
+        self.server.tally.borrow_mut(py).sockets.sent += 1;
         if let Some(carrier) = carrier {
             carrier.wake();
         }
@@ -287,7 +331,9 @@ impl Session {
                     // An application that has closed reads nothing any more.
                     if !progress.state.is_closed() {
                         progress.incoming_bytes += size(&message);
+                        progress.received += payload(&message) as u64;
                         progress.incoming.push_back(message);
+                        self.server.tally.borrow_mut(py).sockets.received += 1;
                     }
                 }
                 Poll::Ready(None) => return Poll::Ready(()),
@@ -452,9 +498,10 @@ impl Ending for Session {
             None => (NORMAL, "", StatusCode::INTERNAL_SERVER_ERROR),
         };
         match failure {
-            Some(error) => self.server.application_failed(py, error, &self.line.name(), client_gone),
+            Some(error) => self.server.application_failed(py, error, &self.line, client_gone),
             None if connecting && !client_gone => {
-                self.server.tell(py, "application_stopped_short", (self.line.name(), false));
+                let details = (self.line.name(), false, self.line.id(py));
+                self.server.tell(py, "application_stopped_short", details);
             }
             None => {}
         }
@@ -463,15 +510,25 @@ impl Ending for Session {
         drop(denial);
         // An error here means that the application has closed it, as it should.
         let _ = self.close(py, code, reason.to_owned(), plain(refusal));
+        if !self.progress.borrow(py).accepted {
+            self.finish(py);
+        }
+    }
+
+    fn request_id(&self, py: Python<'_>) -> Option<Py<PyString>> {
+        self.line.id(py)
     }
 }
 
 /// What a message counts for in the limits; its own bookkeeping included.
 fn size(message: &Message) -> usize {
-    let payload = match message {
+    payload(message) + size_of::<Message>()
+}
+
+fn payload(message: &Message) -> usize {
+    match message {
         Message::Text(text) => text.len(),
         Message::Binary(bytes) => bytes.len(),
         Message::Close { reason, .. } => reason.len(),
-    };
-    payload + size_of::<Message>()
+    }
 }

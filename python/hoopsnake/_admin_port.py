@@ -1,0 +1,114 @@
+"""Where operators look: metrics and health, on a port of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Self
+
+from hoopsnake._event_loop import EventLoop
+from hoopsnake._exposition import OPEN_METRICS, TEXT, exposition, wants_open_metrics
+from hoopsnake._journal import Journal
+from hoopsnake._listening import open_sockets
+from hoopsnake._native import Server
+from hoopsnake._readiness import Snapshots
+from hoopsnake._server_config import ServerConfig
+from hoopsnake._server_limits import ServerLimits
+
+__all__ = ["AdminPort"]
+
+# Its own, so that a crowd at the public port takes nothing away from whoever looks after it.
+_LIMITS = ServerLimits(
+    header_timeout=5.0,
+    keep_alive_timeout=60.0,
+    send_timeout=10.0,
+    response_timeout=10.0,
+    body_size=1024,
+    head_size=16 * 1024,
+    pipelined_requests=4,
+    connections=64,
+    concurrency=16,
+    queue=64,
+)
+# How long its own requests may take at the end, in seconds.
+_PATIENCE = 1.0
+_PLAIN = "text/plain; charset=utf-8"
+_PATHS = ("/metrics", "/health/live", "/health/ready")
+
+
+class AdminPort:
+    """Serves `/metrics` and health, from before the start of the application until after its end.
+
+    It listens once it is made, and raises ListenError if it cannot. `snapshots` is called for each
+    look at the metrics.
+    """
+
+    def __init__(self, loop: EventLoop, bind: str, journal: Journal, snapshots: Snapshots) -> None:
+        config = ServerConfig(bind=(bind,), backlog=128, limits=_LIMITS)
+        self._unready: str | None = "starting"
+        self._snapshots = snapshots
+        self._journal = journal
+        self._server = Server(loop, self._answer, config, journal, None)
+        self._sockets = open_sockets(config)
+
+    def set_unready(self, reason: str | None) -> None:
+        """Take why the application is not to be sent requests; None if it is."""
+        self._unready = reason
+
+    async def __aenter__(self) -> Self:
+        """Begin to answer."""
+        self._server.start(self._sockets)
+        self._sockets.close()
+        self._journal.admin_port(self._server.addresses[0])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Answer what was asked and end."""
+        self._server.drain()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._server.drained()
+        except TimeoutError:
+            pass
+        finally:
+            self._server.abort()
+
+    async def _answer(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        if scope["type"] != "http":
+            await receive()
+            await send({"type": "websocket.close"})
+            return
+        status, content_type, text = await self._response(scope)
+        headers = [
+            (b"content-type", content_type.encode()),
+            (b"cache-control", b"no-store"),
+            (b"vary", b"accept"),
+        ]
+        if status == 405:
+            headers.append((b"allow", b"GET, HEAD"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": text.encode()})
+
+    async def _response(self, scope: dict[str, Any]) -> tuple[int, str, str]:
+        path = scope["path"]
+        if path not in ("/", *_PATHS):
+            return 404, _PLAIN, "There is nothing here.\n"
+        if scope["method"] not in ("GET", "HEAD"):
+            return 405, _PLAIN, "This is only for looking.\n"
+        if path == "/metrics":
+            accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
+            open_metrics = wants_open_metrics(accept.decode("latin-1"))
+            text = exposition(await self._snapshots(), open_metrics=open_metrics)
+            return 200, OPEN_METRICS if open_metrics else TEXT, text
+        if path == "/health/live":
+            return 200, _PLAIN, "live\n"
+        if path == "/health/ready":
+            if self._unready is not None:
+                return 503, _PLAIN, f"not ready: {self._unready}\n"
+            return 200, _PLAIN, "ready\n"
+        return 200, _PLAIN, "".join(f"{each}\n" for each in _PATHS)
