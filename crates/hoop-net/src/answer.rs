@@ -31,10 +31,42 @@ pub async fn answer_http1<A: Application>(
     if asks_for_websocket {
         return websocket(application, connection, WebSocketHandshake::new(request)).await;
     }
-    match entrance.enter().await {
+    let request = match from_files(&**application, connection, request) {
+        Ok(response) => return response,
+        Err(request) => request,
+    };
+    respond(application, connection, request, entrance).await
+}
+
+/// Brings a request to the application, if there is room for it.
+async fn respond<A: Application>(
+    application: &Rc<A>,
+    connection: &Rc<A::Connection>,
+    request: Request<Incoming>,
+    entrance: &Entrance,
+) -> Response<ResponseBody> {
+    let asked = application.compression().map(|compression| compression.asked(&request));
+    let mut response = match entrance.enter().await {
         Ok(_place) => application.respond(connection, request).await,
-        Err(Overloaded) => overloaded(),
+        Err(Overloaded) => return overloaded(),
+    };
+    if let (Some(compression), Some(asked)) = (application.compression(), asked) {
+        compression.apply(&asked, &mut response);
     }
+    response
+}
+
+/// Answers a request for one of the server's own files; any other is given back.
+fn from_files<A: Application>(
+    application: &A,
+    connection: &A::Connection,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Request<Incoming>> {
+    let Some(response) = application.files().and_then(|files| files.answer(&request)) else {
+        return Err(request);
+    };
+    application.answered_with_file(connection, request.into_parts().0, response.status());
+    Ok(response)
 }
 
 /// Answers a request of HTTP/2. What frames it was checked by hyper.
@@ -57,9 +89,9 @@ pub async fn answer_http2<A: Application>(
         return websocket(application, connection, WebSocketHandshake::new_http2(request)).await;
     }
     let answers_head = request.method() == Method::HEAD;
-    let mut response = match limiter.entrance.enter().await {
-        Ok(_place) => application.respond(connection, request).await,
-        Err(Overloaded) => overloaded(),
+    let mut response = match from_files(&**application, connection, request) {
+        Ok(response) => response,
+        Err(request) => respond(application, connection, request, &limiter.entrance).await,
     };
     if answers_head || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         without_body(&mut response);

@@ -7,6 +7,7 @@
 //! - `exchange`, `session`: one HTTP request; one WebSocket.
 //! - `conversation`: the `receive` and `send` of both.
 
+mod content_settings;
 mod conversation;
 mod deadlines;
 mod denial;

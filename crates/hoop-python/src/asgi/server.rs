@@ -8,21 +8,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoop_net::{
-    Address, Application, ClientCertificates, ConnectionFacts, Executor, HandshakeFailure, Http2Options,
-    Incoming, Limiter, Listener, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, TlsError, TlsFiles,
-    TlsIdentity, WebSocketHandshake, WebSocketOptions,
+    Address, Application, ClientCertificates, Compression, ConnectionFacts, Executor, HandshakeFailure,
+    Http2Options, Incoming, Limiter, Listener, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown,
+    StaticFiles, TlsError, TlsFiles, TlsIdentity, WebSocketHandshake, WebSocketOptions,
 };
-use http::{Request, Response};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::content_settings::ContentSettings;
 use super::deadlines::Deadlines;
 use super::limit_settings::LimitSettings;
+use super::request_line::RequestLine;
 use super::scope::{Ends, OpenEnds, ScopeTemplates};
 use super::server_state::ServerState;
 use super::{exchange, session};
-use crate::errors::{listen_error, os_error, tls_error};
+use crate::errors::{files_error, listen_error, os_error, tls_error};
 use crate::event_loop::LoopCore;
 use crate::event_loop::awaitable::{Outcome, awaitable};
 use crate::event_loop::state::LoopState;
@@ -102,6 +105,8 @@ pub struct Server {
     listener: GilCell<Option<Listener>>,
     address: Address,
     settings: GilCell<Option<ServeSettings>>,
+    files: GilCell<Option<Rc<StaticFiles>>>,
+    compression: GilCell<Option<Rc<Compression>>>,
     shutdown: GilCell<Shutdown>,
 }
 
@@ -130,6 +135,9 @@ impl Server {
         drop(entered);
         let address = listener.address().map_err(|error| os_error(&error))?;
         let websocket = settings.websocket_options();
+        let content: ContentSettings = config.extract()?;
+        let files = content.files(&settings.root_path).map_err(|error| files_error(py, &error))?.map(Rc::new);
+        let compression = content.compression().map(Rc::new);
         let scopes = ScopeTemplates::new(py, settings.root_path, lifespan_state)?;
         let deadlines = Deadlines::new(serve_settings.limiter.limits().answer);
         let state = ServerState::new(
@@ -146,6 +154,8 @@ impl Server {
             listener: GilCell::new(Some(listener)),
             address,
             settings: GilCell::new(Some(serve_settings)),
+            files: GilCell::new(files),
+            compression: GilCell::new(compression),
             shutdown: GilCell::default(),
         })
     }
@@ -166,7 +176,12 @@ impl Server {
             return Err(PyRuntimeError::new_err("this server was started before"));
         };
         let shutdown = self.shutdown.borrow(py).clone();
-        let bridge = Rc::new(Bridge { state: self.state.clone(), shutdown: shutdown.clone() });
+        let bridge = Rc::new(Bridge {
+            state: self.state.clone(),
+            shutdown: shutdown.clone(),
+            files: self.files.borrow(py).clone(),
+            compression: self.compression.borrow(py).clone(),
+        });
         let executor = LoopTasks(self.state.python_loop(py).get().state.clone());
         let Some(settings) = self.settings.borrow(py).clone() else { return Ok(()) };
         self.state.spawn(py, hoop_net::serve(listener, bridge, executor, shutdown, settings));
@@ -246,6 +261,8 @@ impl Executor for LoopTasks {
 struct Bridge {
     state: Arc<ServerState>,
     shutdown: Shutdown,
+    files: Option<Rc<StaticFiles>>,
+    compression: Option<Rc<Compression>>,
 }
 
 impl Application for Bridge {
@@ -275,6 +292,23 @@ impl Application for Bridge {
         handshake: WebSocketHandshake,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
         session::begin(&self.state, &ends.0, handshake, self.shutdown.opened())
+    }
+
+    fn files(&self) -> Option<&StaticFiles> {
+        self.files.as_deref()
+    }
+
+    fn answered_with_file(&self, ends: &OpenEnds, mut request: Parts, status: StatusCode) {
+        if self.state.access_log {
+            Python::attach(|py| {
+                let line = RequestLine::new(py, &self.state, &ends.0, &mut request);
+                line.answered(py, &self.state, status);
+            });
+        }
+    }
+
+    fn compression(&self) -> Option<&Compression> {
+        self.compression.as_deref()
     }
 
     fn refused(&self, ends: &OpenEnds, refusal: Refusal) {
