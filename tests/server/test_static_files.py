@@ -327,10 +327,10 @@ async def test_files_over_http2(folder: Path) -> None:
 
 
 async def test_files_over_tls(folder: Path, tmp_path: Path) -> None:
-    authority = Authority(tmp_path / "authority")
-    identity = authority.identity("localhost")
-    async with mounted(folder, **identity.settings) as server:
-        async with await server.connect(tls=authority.client_context()) as wire:
+    authority = Authority()
+    certificate = authority.write(tmp_path)
+    async with mounted(folder, ssl_certfile=certificate) as server:
+        async with await server.connect(tls=authority.client()) as wire:
             for _ in range(2):
                 await wire.get("/assets/data.bin")
                 assert (await wire.answer()).body == CONTENT

@@ -12,8 +12,9 @@ use http_body::{Body, Frame};
 use super::encoder::{Encoder, Levels};
 use crate::body::{BodyAborted, ResponseBody};
 
-/// So much is compressed before others have their turn: about a millisecond.
-const TURN: usize = 32 * 1024;
+/// So much is compressed before others have their turn. The runtime looks at its sockets once in 61 turns:
+/// after about ten milliseconds of gzip.
+const TURN: usize = 8 * 1024;
 /// So much has to come out before it is sent while there is more to compress.
 const WORTH_SENDING: usize = 16 * 1024;
 
