@@ -79,8 +79,8 @@ class ServerConfig:
     """
     static_cache_control: str | None = None
     """The Cache-Control of every file; None sends none."""
-    static_index: str | None = "index.html"
-    """The file that answers for its folder; None for none."""
+    static_index: str = "index.html"
+    """The name of the file that answers for its folder; "" for none."""
     static_hidden: bool = False
     """Whether files and folders whose names begin with a dot are served."""
     static_precompressed: bool = True
@@ -138,9 +138,7 @@ class ServerConfig:
                 raise ServerError(f"static: {prefix!r} is no prefix like /assets, of plain names")
             if not os.fspath(folder):
                 raise ServerError(f"static: {prefix!r} has no folder")
-        if self.static_index is not None and (
-            "/" in self.static_index or self.static_index in ("", ".", "..")
-        ):
+        if "/" in self.static_index or self.static_index in (".", ".."):
             raise ServerError(f"static_index {self.static_index!r} is not the name of a file")
         if self.static_cache_control is not None and not (
             self.static_cache_control.isascii() and self.static_cache_control.isprintable()

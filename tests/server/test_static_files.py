@@ -119,7 +119,7 @@ async def test_a_folder_answers_with_its_index_and_with_its_slash(folder: Path) 
     async with mounted(folder / "docs") as server:
         assert (await get(server, "/assets")).one("location") == "/assets/"
         assert (await get(server, "/assets/")).body == b"<p>docs"
-    async with mounted(folder, static_index=None) as server:
+    async with mounted(folder, static_index="") as server:
         assert (await get(server, "/assets/docs/")).status == 404
         assert (await get(server, "/assets/docs/index.html")).status == 200
 

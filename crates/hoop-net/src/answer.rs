@@ -9,6 +9,7 @@ use hyper::body::{Body, Incoming};
 
 use crate::application::Application;
 use crate::body::ResponseBody;
+use crate::compression::Asked;
 use crate::entrance::{Entrance, Overloaded};
 use crate::limiter::Limiter;
 use crate::request_check::{check_host, check_request_http2, check_size_http2};
@@ -31,42 +32,46 @@ pub async fn answer_http1<A: Application>(
     if asks_for_websocket {
         return websocket(application, connection, WebSocketHandshake::new(request)).await;
     }
-    let request = match from_files(&**application, connection, request) {
-        Ok(response) => return response,
-        Err(request) => request,
-    };
-    respond(application, connection, request, entrance).await
-}
-
-/// Brings a request to the application, if there is room for it.
-async fn respond<A: Application>(
-    application: &Rc<A>,
-    connection: &Rc<A::Connection>,
-    request: Request<Incoming>,
-    entrance: &Entrance,
-) -> Response<ResponseBody> {
-    let asked = application.compression().map(|compression| compression.asked(&request));
-    let mut response = match entrance.enter().await {
+    if let Some(response) = file_for(&**application, &request) {
+        return with_file(&**application, connection, request, response);
+    }
+    let asked = asked(&**application, &request);
+    let response = match entrance.enter().await {
         Ok(_place) => application.respond(connection, request).await,
         Err(Overloaded) => return overloaded(),
     };
+    compressed(&**application, asked, response)
+}
+
+/// The answer to a request for one of the server's own files.
+fn file_for<A: Application>(application: &A, request: &Request<Incoming>) -> Option<Response<ResponseBody>> {
+    application.files()?.answer(request)
+}
+
+fn with_file<A: Application>(
+    application: &A,
+    connection: &A::Connection,
+    request: Request<Incoming>,
+    response: Response<ResponseBody>,
+) -> Response<ResponseBody> {
+    application.answered_with_file(connection, request.into_parts().0, response.status());
+    response
+}
+
+/// What of a request counts for the compression of its response, if there is any.
+fn asked<A: Application>(application: &A, request: &Request<Incoming>) -> Option<Box<Asked>> {
+    Some(Box::new(application.compression()?.asked(request)))
+}
+
+fn compressed<A: Application>(
+    application: &A,
+    asked: Option<Box<Asked>>,
+    mut response: Response<ResponseBody>,
+) -> Response<ResponseBody> {
     if let (Some(compression), Some(asked)) = (application.compression(), asked) {
         compression.apply(&asked, &mut response);
     }
     response
-}
-
-/// Answers a request for one of the server's own files; any other is given back.
-fn from_files<A: Application>(
-    application: &A,
-    connection: &A::Connection,
-    request: Request<Incoming>,
-) -> Result<Response<ResponseBody>, Request<Incoming>> {
-    let Some(response) = application.files().and_then(|files| files.answer(&request)) else {
-        return Err(request);
-    };
-    application.answered_with_file(connection, request.into_parts().0, response.status());
-    Ok(response)
 }
 
 /// Answers a request of HTTP/2. What frames it was checked by hyper.
@@ -89,9 +94,15 @@ pub async fn answer_http2<A: Application>(
         return websocket(application, connection, WebSocketHandshake::new_http2(request)).await;
     }
     let answers_head = request.method() == Method::HEAD;
-    let mut response = match from_files(&**application, connection, request) {
-        Ok(response) => response,
-        Err(request) => respond(application, connection, request, &limiter.entrance).await,
+    let mut response = if let Some(response) = file_for(&**application, &request) {
+        with_file(&**application, connection, request, response)
+    } else {
+        let asked = asked(&**application, &request);
+        let response = match limiter.entrance.enter().await {
+            Ok(_place) => application.respond(connection, request).await,
+            Err(Overloaded) => overloaded(),
+        };
+        compressed(&**application, asked, response)
     };
     if answers_head || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         without_body(&mut response);

@@ -79,7 +79,10 @@ def chosen_settings(command_line: Mapping[str, Any], environment: Mapping[str, s
     layers: tuple[tuple[Source, Mapping[str, Any]], ...] = (
         ("file", _of_file(path) if path else {}),
         ("environment", _of_environment(environment)),
-        ("command line", {name: command_line[name] for name in chosen if name in command_line}),
+        (
+            "command line",
+            {name: _settled(command_line[name]) for name in chosen if name in command_line},
+        ),
     )
     for source, layer in layers:
         _check_place(source, layer)
@@ -87,6 +90,11 @@ def chosen_settings(command_line: Mapping[str, Any], environment: Mapping[str, s
             chosen[name] = Setting(_default(name), "default")
         chosen |= {name: Setting(value, source) for name, value in layer.items()}
     return Settings(chosen)
+
+
+def _settled(value: Any) -> Any:
+    """Take what a repeated option has gathered as one value."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _default(name: str) -> Any:

@@ -50,13 +50,13 @@ pub struct Asked {
 
 impl Compression {
     /// Looks at a request.
-    pub fn asked<B>(&self, request: &Request<B>) -> Box<Asked> {
+    pub fn asked<B>(&self, request: &Request<B>) -> Asked {
         let accepted = joined(request.headers(), &ACCEPT_ENCODING).unwrap_or_default();
-        Box::new(Asked {
+        Asked {
             preferences: Preferences::parse(&accepted),
             answers_head: request.method() == Method::HEAD,
             known: request.headers().get(IF_NONE_MATCH).cloned(),
-        })
+        }
     }
 
     /// Compresses a response, if it is to be and the client takes it.

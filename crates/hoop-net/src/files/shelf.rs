@@ -13,9 +13,12 @@ const MOST_ENTRIES: usize = 2048;
 /// The largest content that is kept: what is larger costs little more to read than to send.
 const LARGEST_KEPT: usize = 1024 * 1024;
 
-/// Remembers files, for each folder by their paths.
+/// What is remembered of the files of a folder, by their paths.
+type Entries = HashMap<Box<[u8]>, Rc<Entry>>;
+
+/// Remembers files.
 pub struct Shelf {
-    folders: Vec<RefCell<HashMap<Box<[u8]>, Rc<Entry>>>>,
+    folders: Vec<RefCell<Entries>>,
     limit: usize,
     kept: Cell<usize>,
     uses: Cell<u64>,

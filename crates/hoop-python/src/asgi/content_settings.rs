@@ -12,7 +12,7 @@ pub struct ContentSettings {
     #[pyo3(attribute("static"))]
     folders: Vec<(String, PathBuf)>,
     static_cache_control: Option<String>,
-    static_index: Option<String>,
+    static_index: String,
     static_hidden: bool,
     static_precompressed: bool,
     static_memory: usize,
@@ -33,7 +33,7 @@ impl ContentSettings {
         StaticFiles::new(FileSettings {
             folders: self.folders.clone(),
             cache_control: cache_control.and_then(|value| HeaderValue::from_str(value).ok()),
-            index: self.static_index.clone(),
+            index: Some(self.static_index.clone()).filter(|name| !name.is_empty()),
             hidden: self.static_hidden,
             precompressed: self.static_precompressed,
             memory: self.static_memory,
@@ -46,14 +46,14 @@ impl ContentSettings {
     pub fn compression(&self) -> Option<Compression> {
         let codings: Vec<_> =
             self.compress.iter().filter_map(|name| Coding::named(name.as_bytes())).collect();
-        (!codings.is_empty()).then(|| Compression {
-            codings,
-            least: self.compress_min_size,
-            levels: Levels {
-                zstd: self.compress_zstd_level,
-                brotli: self.compress_br_level,
-                gzip: self.compress_gzip_level,
-            },
-        })
+        if codings.is_empty() {
+            return None;
+        }
+        let levels = Levels {
+            zstd: self.compress_zstd_level,
+            brotli: self.compress_br_level,
+            gzip: self.compress_gzip_level,
+        };
+        Some(Compression { codings, least: self.compress_min_size, levels })
     }
 }
