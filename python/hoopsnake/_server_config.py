@@ -10,7 +10,7 @@ from hoopsnake._errors import ServerError
 from hoopsnake._lifespan import LifespanMode
 from hoopsnake._server_limits import ServerLimits
 
-__all__ = ["LogLevel", "ServerConfig"]
+__all__ = ["ContentCoding", "LogLevel", "ServerConfig"]
 
 ContentCoding = Literal["zstd", "br", "gzip"]
 LogLevel = Literal["critical", "error", "warning", "info", "debug"]

@@ -3,6 +3,7 @@
 //! It is read on the loop's own thread, and only what is in memory already (`RWF_NOWAIT`). What is not the
 //! system is asked to fetch; the body waits for that by a timer, and everybody else goes on (ADR 0028).
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::future::Future;
 use std::io;
@@ -17,6 +18,8 @@ use tokio::time::Sleep;
 
 /// What is read at once.
 const READ_AT_ONCE: u64 = 64 * 1024;
+/// So many spaces of that size are kept: what one response has on its way.
+const MOST_FREE: usize = 16;
 /// What a slow disk is asked for ahead.
 const READ_AHEAD: u64 = 1024 * 1024;
 /// How long it is waited for before it is looked at again: first, and at the most.
@@ -74,24 +77,23 @@ impl FilePart {
 
     /// The next bytes if they are in memory; otherwise, unless it is `patient`, from the disk.
     fn read(&mut self, patient: bool) -> io::Result<Bytes> {
-        let mut bytes = vec![0; self.left.min(READ_AT_ONCE) as usize];
+        let mut bytes = Space::new(self.left.min(READ_AT_ONCE) as usize);
         let read = loop {
             let read = match patient {
-                true => read_from_memory(&self.file, &mut bytes, self.from),
-                false => self.file.read_at(&mut bytes, self.from),
+                true => read_from_memory(&self.file, bytes.all(), self.from),
+                false => self.file.read_at(bytes.all(), self.from),
             };
             match read {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other?,
             }
         };
-        if read == 0 && !bytes.is_empty() {
+        if read == 0 && self.left > 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        bytes.truncate(read);
         self.from += read as u64;
         self.left -= read as u64;
-        Ok(bytes.into())
+        Ok(bytes.into_bytes(read))
     }
 
     /// All of it, if it is in memory and the file still has it.
@@ -123,6 +125,55 @@ impl FilePart {
             },
         };
         self.wait = Some(Box::new(wait));
+    }
+}
+
+thread_local! {
+    /// Space of [`READ_AT_ONCE`] bytes that is free. Fresh memory of that size would cost as much as reading.
+    static FREE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Where bytes are read to, and what becomes of it once they are sent.
+struct Space {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Space {
+    fn new(size: usize) -> Self {
+        let free = || FREE.with_borrow_mut(Vec::pop);
+        let reused = Some(size as u64).filter(|size| *size == READ_AT_ONCE).and_then(|_| free());
+        Self { bytes: reused.unwrap_or_else(|| vec![0; size]), used: 0 }
+    }
+
+    fn all(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    fn into_bytes(mut self, used: usize) -> Bytes {
+        self.used = used;
+        Bytes::from_owner(self)
+    }
+}
+
+impl AsRef<[u8]> for Space {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.used).unwrap_or_default()
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        if self.bytes.len() as u64 == READ_AT_ONCE {
+            let bytes = std::mem::take(&mut self.bytes);
+            // A thread that ends has no use for it any more.
+            let _ = FREE.try_with(|free| {
+                let mut free = free.borrow_mut();
+                if free.len() < MOST_FREE {
+                    free.push(bytes);
+                }
+            });
+        }
     }
 }
 
@@ -191,6 +242,23 @@ mod tests {
         assert_eq!(read, &content[10..150_010]);
         let whole = FilePart::new(file("whole", &content), 0, 200_000).read_whole();
         assert_eq!(whole.expect("in memory"), content);
+    }
+
+    #[test]
+    fn space_is_used_again_and_not_more_of_it_than_one_response_needs() {
+        let content = vec![1; READ_AT_ONCE as usize * 40];
+        run(async {
+            for _ in 0..3 {
+                let mut part = FilePart::new(file("again", &content), 0, content.len() as u64);
+                let mut on_their_way = Vec::new();
+                while part.len() > 0 {
+                    on_their_way.push(poll_fn(|cx| part.poll_read(cx)).await.expect("read"));
+                }
+                assert_eq!(on_their_way.concat(), content);
+                drop(on_their_way);
+                assert_eq!(FREE.with_borrow(Vec::len), MOST_FREE);
+            }
+        });
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct CompressedBody {
     inner: ResponseBody,
     coding: Coding,
     levels: Levels,
+    /// How much there will be, if that is known.
+    size: Option<u64>,
     /// Made when there is something to compress; gone at the end.
     encoder: Option<Encoder>,
     /// Of what was taken from the body, what is not compressed yet.
@@ -47,6 +49,7 @@ impl CompressedBody {
     /// Compresses a body.
     pub fn new(inner: ResponseBody, coding: Coding, levels: Levels) -> Self {
         Self {
+            size: inner.size_hint().exact(),
             inner,
             coding,
             levels,
@@ -119,7 +122,7 @@ impl CompressedBody {
     fn encoder(&mut self) -> io::Result<&mut Encoder> {
         let encoder = match self.encoder.take() {
             Some(encoder) => encoder,
-            None => Encoder::new(self.coding, &self.levels, None)?,
+            None => Encoder::new(self.coding, &self.levels, self.size)?,
         };
         Ok(self.encoder.insert(encoder))
     }

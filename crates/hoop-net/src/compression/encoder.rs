@@ -8,10 +8,14 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hoop_http::Coding;
+use zstd::zstd_safe::CParameter;
 
-/// How far back an encoder looks, as a power of two: 128 KiB. It bounds what each open stream keeps in
-/// memory, here and at the client; RFC 9659 allows zstd 8 MiB.
+/// How far back an encoder looks, as a power of two: 128 KiB, where RFC 9659 allows zstd 8 MiB.
 const WINDOW: u32 = 17;
+/// The same for a stream of unknown length, of which thousands may be open: 64 KiB.
+const STREAM_WINDOW: u32 = 16;
+/// And the tables in which zstd finds what it has seen, as powers of two.
+const STREAM_TABLES: (u32, u32) = (15, 14);
 /// What brotli collects before it writes.
 const BROTLI_BUFFER: usize = 4096;
 
@@ -41,20 +45,25 @@ pub enum Encoder {
 
 impl Encoder {
     /// An encoder for one body, whose size may be known.
-    pub fn new(coding: Coding, levels: &Levels, size: Option<usize>) -> io::Result<Self> {
+    pub fn new(coding: Coding, levels: &Levels, size: Option<u64>) -> io::Result<Self> {
         Ok(match coding {
             Coding::Zstd => {
                 let mut encoder = zstd::Encoder::new(Vec::new(), levels.zstd)?;
-                encoder.window_log(WINDOW)?;
-                encoder.set_pledged_src_size(size.map(|size| size as u64))?;
+                encoder.window_log(if size.is_some() { WINDOW } else { STREAM_WINDOW })?;
+                encoder.set_pledged_src_size(size)?;
+                if size.is_none() {
+                    encoder.set_parameter(CParameter::HashLog(STREAM_TABLES.0))?;
+                    encoder.set_parameter(CParameter::ChainLog(STREAM_TABLES.1))?;
+                }
                 Self::Zstd(Box::new(encoder))
             }
             Coding::Brotli => {
-                let window = size.map_or(WINDOW, |size| usize::BITS - size.leading_zeros()).clamp(10, WINDOW);
+                let window =
+                    size.map_or(STREAM_WINDOW, |size| u64::BITS - size.leading_zeros()).clamp(10, WINDOW);
                 let parameters = BrotliEncoderParams {
                     quality: i32::try_from(levels.brotli).unwrap_or_default(),
                     lgwin: i32::try_from(window).unwrap_or_default(),
-                    size_hint: size.unwrap_or_default(),
+                    size_hint: size.and_then(|size| usize::try_from(size).ok()).unwrap_or_default(),
                     ..BrotliEncoderParams::default()
                 };
                 Self::Brotli(Box::new(CompressorWriter::with_params(Vec::new(), BROTLI_BUFFER, &parameters)))

@@ -73,7 +73,7 @@ impl Compression {
         let body = std::mem::replace(response.body_mut(), ResponseBody::from(""));
         *response.body_mut() = match body {
             ResponseBody::Whole(bytes) if bytes.len() <= AT_ONCE && !asked.answers_head => {
-                let compressed = Encoder::new(coding, &self.levels, Some(bytes.len()))
+                let compressed = Encoder::new(coding, &self.levels, Some(bytes.len() as u64))
                     .and_then(|encoder| encoder.whole(&bytes))
                     .ok()
                     .filter(|compressed| compressed.len() < bytes.len());
