@@ -186,3 +186,17 @@ def test_without_an_application_it_says_what_is_missing(
 ) -> None:
     assert main(["serve"]) == 2
     assert "name the application" in capsys.readouterr().err
+
+
+def test_folders_of_a_file_are_beside_it_and_their_prefixes_stay(tmp_path: Path) -> None:
+    path = tmp_path / "hoop.toml"
+    path.write_text('[serve]\nstatic = ["/assets=dist", "/=/srv/www"]\ncompress = ["br", "gzip"]\n')
+    config = settings(f"--config {path}").server_config()
+    assert config.static == (("/assets", str(tmp_path / "dist")), ("/", "/srv/www"))
+    assert config.compress == ("br", "gzip")
+    config = settings("--static /a=b --static /c=d", HOOP_COMPRESS="zstd,gzip").server_config()
+    assert config.static == (("/a", "b"), ("/c", "d"))
+    assert config.compress == ("zstd", "gzip")
+    for wrong in ("assets=dist", "/assets", "/assets="):
+        with pytest.raises(SettingsError, match="such as /assets=dist"):
+            settings(HOOP_STATIC=wrong)

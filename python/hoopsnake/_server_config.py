@@ -15,7 +15,9 @@ from hoopsnake._native import _network_problem
 from hoopsnake._server_limits import ServerLimits
 
 __all__ = ["ForwardedHeader", "ForwardedPart", "LogFormat", "LogLevel", "ServerConfig"]
+__all__ = ["ContentCoding", "LogLevel", "ServerConfig"]
 
+ContentCoding = Literal["zstd", "br", "gzip"]
 LogLevel = Literal["critical", "error", "warning", "info", "debug"]
 LogFormat = Literal["text", "json"]
 ForwardedHeader = Literal["x-forwarded-for", "forwarded"]
@@ -120,6 +122,32 @@ class ServerConfig:
     ws_ping_timeout: float | None = 20.0
     """Seconds that it may stay silent after that before it is given up; None never gives it up."""
 
+    static: tuple[tuple[str, str | os.PathLike[str]], ...] = ()
+    """Path prefixes and the folders whose files answer below them, before the application is asked.
+
+    Of several prefixes that fit, the longest counts.
+    """
+    static_cache_control: str | None = None
+    """The Cache-Control of every file; None sends none."""
+    static_index: str = "index.html"
+    """The name of the file that answers for its folder; "" for none."""
+    static_hidden: bool = False
+    """Whether files and folders whose names begin with a dot are served."""
+    static_precompressed: bool = True
+    """Whether `app.js.br`, `.zst` and `.gz` answer for `app.js` where the client takes them."""
+    static_memory: int = 32 * 1024 * 1024
+    """Bytes of small files that are kept in memory; 0 keeps none."""
+    compress: tuple[ContentCoding, ...] = ()
+    """Codings for what the application sends, the best first: "zstd", "br", "gzip"."""
+    compress_min_size: int = 1000
+    """Bytes that a body has at least to be compressed; one of unknown size is."""
+    compress_zstd_level: int = 3
+    """How much work zstd makes of it: 1 to 19."""
+    compress_br_level: int = 4
+    """How much work brotli makes of it: 0 to 11."""
+    compress_gzip_level: int = 4
+    """How much work gzip makes of it: 1 to 9."""
+
     limits: ServerLimits = field(default_factory=ServerLimits)
     """How much time, size and work clients may ask for."""
 
@@ -148,6 +176,8 @@ class ServerConfig:
             raise ServerError(f"shutdown_delay {self.shutdown_delay} is not 0 or more seconds")
         if self.admin is not None:
             _check_place("admin", self.admin)
+        self._check_static()
+        self._check_compress()
         if self.ws_max_size < 1:
             raise ServerError(f"ws_max_size {self.ws_max_size} leaves no room for a message")
         if not 1 <= self.h2_max_concurrent_streams < 2**31:
@@ -192,6 +222,39 @@ class ServerConfig:
                 )
             if part in ("port", "prefix") and self.forwarded_header == "forwarded":
                 raise ServerError(f"forwarded_parts: the header Forwarded has no {part!r}")
+
+    def _check_static(self) -> None:
+        for prefix, folder in self.static:
+            names = prefix.removesuffix("/").split("/")[1:] if prefix != "/" else []
+            plain = all(name not in ("", ".", "..") and "\\" not in name for name in names)
+            if not prefix.startswith("/") or not plain or not prefix.isprintable():
+                raise ServerError(f"static: {prefix!r} is no prefix like /assets, of plain names")
+            if not os.fspath(folder):
+                raise ServerError(f"static: {prefix!r} has no folder")
+        if "/" in self.static_index or self.static_index in (".", ".."):
+            raise ServerError(f"static_index {self.static_index!r} is not the name of a file")
+        if self.static_cache_control is not None and not (
+            self.static_cache_control.isascii() and self.static_cache_control.isprintable()
+        ):
+            raise ServerError(
+                f"static_cache_control {self.static_cache_control!r} cannot be a header's value"
+            )
+        if self.static_memory < 0:
+            raise ServerError(f"static_memory {self.static_memory} is not 0 or more bytes")
+
+    def _check_compress(self) -> None:
+        for coding in self.compress:
+            if coding not in ("zstd", "br", "gzip"):
+                raise ServerError(f"compress: {coding!r} is not 'zstd', 'br' or 'gzip'")
+        if self.compress_min_size < 0:
+            raise ServerError(f"compress_min_size {self.compress_min_size} is not 0 or more bytes")
+        for name, lowest, highest in (
+            ("compress_zstd_level", 1, 19),
+            ("compress_br_level", 0, 11),
+            ("compress_gzip_level", 1, 9),
+        ):
+            if not lowest <= getattr(self, name) <= highest:
+                raise ServerError(f"{name} {getattr(self, name)} is not {lowest} to {highest}")
 
     def _check_tls(self) -> None:
         if self.ssl_certfile is None:

@@ -9,6 +9,7 @@ use hyper::body::{Body, Incoming};
 
 use crate::application::Application;
 use crate::body::ResponseBody;
+use crate::compression::Asked;
 use crate::entrance::{Entrance, Overloaded};
 use crate::limiter::Limiter;
 use crate::request_check::{check_host, check_request_http2, check_size_http2};
@@ -31,10 +32,46 @@ pub async fn answer_http1<A: Application>(
     if asks_for_websocket {
         return websocket(application, connection, WebSocketHandshake::new(request)).await;
     }
-    match entrance.enter().await {
-        Ok(_place) => application.respond(connection, request).await,
-        Err(Overloaded) => overloaded(),
+    if let Some(response) = file_for(&**application, &request) {
+        return with_file(&**application, connection, request, response);
     }
+    let asked = asked(&**application, &request);
+    let response = match entrance.enter().await {
+        Ok(_place) => application.respond(connection, request).await,
+        Err(Overloaded) => return overloaded(),
+    };
+    compressed(&**application, asked, response)
+}
+
+/// The answer to a request for one of the server's own files.
+fn file_for<A: Application>(application: &A, request: &Request<Incoming>) -> Option<Response<ResponseBody>> {
+    application.files()?.answer(request)
+}
+
+fn with_file<A: Application>(
+    application: &A,
+    connection: &A::Connection,
+    request: Request<Incoming>,
+    mut response: Response<ResponseBody>,
+) -> Response<ResponseBody> {
+    application.answered_with_file(connection, request.into_parts().0, &mut response);
+    response
+}
+
+/// What of a request counts for the compression of its response, if there is any.
+fn asked<A: Application>(application: &A, request: &Request<Incoming>) -> Option<Box<Asked>> {
+    Some(Box::new(application.compression()?.asked(request)))
+}
+
+fn compressed<A: Application>(
+    application: &A,
+    asked: Option<Box<Asked>>,
+    mut response: Response<ResponseBody>,
+) -> Response<ResponseBody> {
+    if let (Some(compression), Some(asked)) = (application.compression(), asked) {
+        compression.apply(&asked, &mut response);
+    }
+    response
 }
 
 /// Answers a request of HTTP/2. What frames it was checked by hyper.
@@ -57,9 +94,15 @@ pub async fn answer_http2<A: Application>(
         return websocket(application, connection, WebSocketHandshake::new_http2(request)).await;
     }
     let answers_head = request.method() == Method::HEAD;
-    let mut response = match limiter.entrance.enter().await {
-        Ok(_place) => application.respond(connection, request).await,
-        Err(Overloaded) => overloaded(),
+    let mut response = if let Some(response) = file_for(&**application, &request) {
+        with_file(&**application, connection, request, response)
+    } else {
+        let asked = asked(&**application, &request);
+        let response = match limiter.entrance.enter().await {
+            Ok(_place) => application.respond(connection, request).await,
+            Err(Overloaded) => overloaded(),
+        };
+        compressed(&**application, asked, response)
     };
     if answers_head || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         without_body(&mut response);

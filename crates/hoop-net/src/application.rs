@@ -6,12 +6,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hoop_http1::Refusal;
+use http::request::Parts;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
 use crate::address::Address;
 use crate::body::ResponseBody;
+use crate::compression::Compression;
 use crate::connection::{ConnectionFacts, HandshakeFailure};
+use crate::files::StaticFiles;
 use crate::tls::Renewal;
 use crate::websocket::WebSocketHandshake;
 
@@ -42,6 +45,25 @@ pub trait Application: 'static {
         connection: &Rc<Self::Connection>,
         handshake: WebSocketHandshake,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static;
+
+    /// Files that are answered with before the application is asked.
+    fn files(&self) -> Option<&StaticFiles> {
+        None
+    }
+
+    /// A request is answered with a file, or with the want of one.
+    fn answered_with_file(
+        &self,
+        _connection: &Self::Connection,
+        _request: Parts,
+        _response: &mut Response<ResponseBody>,
+    ) {
+    }
+
+    /// How answers of the application are compressed, if they are.
+    fn compression(&self) -> Option<&Compression> {
+        None
+    }
 
     /// A request was refused before the application could see it.
     fn refused(&self, connection: &Self::Connection, refusal: Refusal);

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::compression::CompressedBody;
 use crate::file_part::FilePart;
 
 /// The stream ended before it was complete, so the connection must not be used again.
@@ -167,6 +168,8 @@ pub enum ResponseBody {
     Whole(Bytes),
     /// Chunk by chunk.
     Stream(BodyStream),
+    /// Another body, compressed.
+    Compressed(Box<CompressedBody>),
 }
 
 impl ResponseBody {
@@ -197,6 +200,7 @@ impl Body for ResponseBody {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             Self::Stream(stream) => poll_stream(&stream.0, cx),
+            Self::Compressed(body) => body.poll_frame(cx),
         }
     }
 
@@ -210,6 +214,7 @@ impl Body for ResponseBody {
                     && channel.trailers.is_none()
                     && !channel.aborted
             }
+            Self::Compressed(body) => body.is_end(),
         }
     }
 
@@ -219,6 +224,7 @@ impl Body for ResponseBody {
             Self::Stream(stream) => {
                 stream.0.borrow().remaining.map_or_else(SizeHint::default, SizeHint::with_exact)
             }
+            Self::Compressed(_) => SizeHint::default(),
         }
     }
 }
@@ -229,16 +235,20 @@ fn poll_stream(
 ) -> Poll<Option<Result<Frame<Bytes>, BodyAborted>>> {
     let mut channel = shared.borrow_mut();
     if let Some(piece) = channel.pieces.pop_front() {
-        let (chunk, rest) = match piece {
-            Piece::Bytes(bytes) => (bytes, None),
-            Piece::File(part) => match part.read() {
-                Ok((bytes, rest)) => (bytes, rest),
-                Err(_) => return Poll::Ready(Some(Err(BodyAborted))),
-            },
+        let chunk = match piece {
+            Piece::Bytes(bytes) => bytes,
+            Piece::File(mut part) => {
+                let read = part.poll_read(cx);
+                // What is not there yet is the first thing that is wanted again.
+                if read.is_pending() || part.len() > 0 {
+                    channel.pieces.push_front(Piece::File(part));
+                }
+                match std::task::ready!(read) {
+                    Ok(bytes) => bytes,
+                    Err(_) => return Poll::Ready(Some(Err(BodyAborted))),
+                }
+            }
         };
-        if let Some(rest) = rest {
-            channel.pieces.push_front(Piece::File(rest));
-        }
         let length = chunk.len() as u64;
         channel.buffered = channel.buffered.saturating_sub(length);
         if let Some(remaining) = &mut channel.remaining {

@@ -8,6 +8,8 @@
 //! - [`Application`]: what the embedder answers requests and WebSockets with.
 //! - [`Limits`], [`Limiter`]: what clients may have, and what they are held to.
 //! - [`ResponseBody`], [`BodySender`]: whole or streamed bodies, with backpressure.
+//! - [`StaticFiles`]: folders that are answered from before the application is asked.
+//! - [`Compression`]: of what the application sends.
 //! - [`WebSocketHandshake`], [`WebSocket`]: the server's side of RFC 6455.
 
 mod accept;
@@ -16,11 +18,13 @@ mod answer;
 mod answered_body;
 mod application;
 mod body;
+mod compression;
 mod connection;
 mod drive;
 mod entrance;
 mod error;
 mod file_part;
+mod files;
 mod gated_wire;
 mod give_way;
 mod http1;
@@ -46,10 +50,13 @@ pub use accept::serve;
 pub use address::Address;
 pub use application::{Application, Executor};
 pub use body::{BodyAborted, BodySender, Piece, ResponseBody};
+pub use compression::{Compression, Levels};
 pub use connection::{ConnectionFacts, HandshakeFailure, ServeSettings};
 pub use error::ListenError;
 pub use file_part::FilePart;
+pub use files::{FileSettings, FilesError, StaticFiles};
 pub use give_way::give_way;
+pub use hoop_http::Coding;
 pub use hoop_http1::{MessageLimits, Refusal};
 pub use hoop_limits::PaceLimits;
 pub use http2::Http2Options;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use hoop_net::{ListenError, TlsError};
+use hoop_net::{FilesError, ListenError, TlsError};
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 
@@ -43,6 +43,11 @@ pub fn server_error(py: Python<'_>, text: &str) -> PyErr {
 
 /// `hoopsnake.ServerError`, for TLS files that cannot be used.
 pub fn tls_error(py: Python<'_>, error: &TlsError) -> PyErr {
+    of_our_own(py, |imports| &imports.server_error, error.to_string())
+}
+
+/// `hoopsnake.ServerError`, for folders that cannot be served.
+pub fn files_error(py: Python<'_>, error: &FilesError) -> PyErr {
     of_our_own(py, |imports| &imports.server_error, error.to_string())
 }
 

@@ -106,6 +106,16 @@ def _mode(text: str) -> int:
 
 
 _MODE = Kind("MODE", _mode, "{:o}".format)
+
+
+def _mount(text: str) -> tuple[str, str]:
+    prefix, _, folder = text.partition("=")
+    # With its slash a prefix stays what it is where the paths of a settings file are made absolute.
+    if not (prefix.startswith("/") and folder):
+        raise ValueError(f"{text!r} is not a prefix and a folder, such as /assets=dist")
+    return prefix, folder
+
+
 _LEVELS = choice("critical", "error", "warning", "info", "debug")
 
 _APPLICATION = (
@@ -303,6 +313,34 @@ _OPERATIONS = (
     ),
 )
 
+_CONTENTS = (
+    Option(
+        "static",
+        list_of(Kind("PREFIX=DIR", _mount, "=".join, is_path=True)),
+        "answer requests below a path with the files of a folder, without asking the application; "
+        "may be repeated",
+    ),
+    Option("static_cache_control", TEXT, "Cache-Control of those files, such as max-age=3600"),
+    Option("static_index", TEXT, 'file that answers for its folder; "" for none'),
+    Option("static_hidden", FLAG, "serve files whose names begin with a dot too"),
+    Option(
+        "static_precompressed",
+        FLAG,
+        "answer for FILE with FILE.br, FILE.zst or FILE.gz where the client takes it",
+    ),
+    Option("static_memory", SIZE, "how much of small files may be kept in memory; 0 keeps none"),
+    Option(
+        "compress",
+        list_of(choice("zstd", "br", "gzip")),
+        "compress what the application sends, for clients that take it, the best first; read about "
+        "secrets in compressed pages before (docs/guide/static-files.md)",
+    ),
+    Option("compress_min_size", SIZE, "smallest body that is compressed"),
+    Option("compress_zstd_level", COUNT, "effort of zstd, 1 to 19"),
+    Option("compress_br_level", AMOUNT, "effort of br, 0 to 11"),
+    Option("compress_gzip_level", COUNT, "effort of gzip, 1 to 9"),
+)
+
 _LIMITS = (
     Option("header_timeout", SECONDS, "time for a request's head to arrive, else 408"),
     Option("keep_alive_timeout", SECONDS, "time from a response to the next request"),
@@ -336,6 +374,7 @@ GROUPS = (
     Group("how to serve", ServerConfig, _SERVING),
     Group("worker processes", WorkerConfig, _WORKERS),
     Group("reloading", WorkerConfig, _RELOADING),
+    Group("files and compression", ServerConfig, _CONTENTS),
     Group("logs", ServerConfig, _LOGS),
     Group("proxies in front", ServerConfig, _PROXIES),
     Group("operations", ServerConfig, _OPERATIONS),

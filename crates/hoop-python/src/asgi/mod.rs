@@ -11,6 +11,7 @@
 //! - `request_line`, `tally`: what is logged and counted of it.
 
 mod caller;
+mod content_settings;
 mod conversation;
 mod deadlines;
 mod denial;

@@ -8,22 +8,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoop_net::{
-    Address, Application, ClientCertificates, ConnectionFacts, Executor, HandshakeFailure, Http2Options,
-    Incoming, Limiter, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, TlsError, TlsFiles,
-    TlsIdentity, WebSocketHandshake, WebSocketOptions,
+    Address, Application, ClientCertificates, Compression, ConnectionFacts, Executor, HandshakeFailure,
+    Http2Options, Incoming, Limiter, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, StaticFiles,
+    TlsError, TlsFiles, TlsIdentity, WebSocketHandshake, WebSocketOptions,
 };
-use http::{Request, Response};
+use http::request::Parts;
+use http::{Method, Request, Response};
+use http_body::Body;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::caller::{CallerRules, CallerSettings};
+use super::content_settings::ContentSettings;
 use super::deadlines::Deadlines;
 use super::limit_settings::LimitSettings;
 use super::listen_sockets::ListenSockets;
+use super::request_line::{self, RequestLine};
 use super::scope::{Ends, OpenEnds, ScopeTemplates};
 use super::server_state::{Observed, ServerState};
 use super::{exchange, session};
-use crate::errors::tls_error;
+use crate::errors::{files_error, tls_error};
 use crate::event_loop::LoopCore;
 use crate::event_loop::awaitable::{Outcome, awaitable};
 use crate::event_loop::state::LoopState;
@@ -97,6 +101,8 @@ fn seconds(seconds: f64) -> Duration {
 pub struct Server {
     state: Arc<ServerState>,
     settings: GilCell<Option<ServeSettings>>,
+    files: GilCell<Option<Rc<StaticFiles>>>,
+    compression: GilCell<Option<Rc<Compression>>>,
     shutdown: GilCell<Shutdown>,
     /// Where it accepts connections, once it does.
     addresses: GilCell<Vec<String>>,
@@ -118,6 +124,9 @@ impl Server {
         let callers: CallerSettings = config.extract()?;
         let serve_settings = settings.serve_settings().map_err(|error| tls_error(py, &error))?;
         let websocket = settings.websocket_options();
+        let content: ContentSettings = config.extract()?;
+        let files = content.files(&settings.root_path).map_err(|error| files_error(py, &error))?.map(Rc::new);
+        let compression = content.compression().map(Rc::new);
         let scopes = ScopeTemplates::new(py, settings.root_path, lifespan_state)?;
         let observed = Observed {
             access_log: settings.access_log,
@@ -130,6 +139,8 @@ impl Server {
         Ok(Self {
             state: Arc::new(state),
             settings: GilCell::new(Some(serve_settings)),
+            files: GilCell::new(files),
+            compression: GilCell::new(compression),
             shutdown: GilCell::default(),
             addresses: GilCell::default(),
         })
@@ -144,7 +155,12 @@ impl Server {
     /// Begins to accept connections from these sockets, and keeps them.
     fn start(&self, py: Python<'_>, sockets: &ListenSockets) -> PyResult<()> {
         let shutdown = self.shutdown.borrow(py).clone();
-        let bridge = Rc::new(Bridge { state: self.state.clone(), shutdown: shutdown.clone() });
+        let bridge = Rc::new(Bridge {
+            state: self.state.clone(),
+            shutdown: shutdown.clone(),
+            files: self.files.borrow(py).clone(),
+            compression: self.compression.borrow(py).clone(),
+        });
         let executor = LoopTasks(self.state.python_loop(py).get().state.clone());
         let Some(settings) = self.settings.borrow(py).clone() else { return Ok(()) };
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
@@ -274,6 +290,8 @@ impl Executor for LoopTasks {
 struct Bridge {
     state: Arc<ServerState>,
     shutdown: Shutdown,
+    files: Option<Rc<StaticFiles>>,
+    compression: Option<Rc<Compression>>,
 }
 
 impl Application for Bridge {
@@ -305,6 +323,28 @@ impl Application for Bridge {
         handshake: WebSocketHandshake,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
         session::begin(&self.state, &ends.0, handshake, self.shutdown.opened())
+    }
+
+    fn files(&self) -> Option<&StaticFiles> {
+        self.files.as_deref()
+    }
+
+    fn answered_with_file(&self, ends: &OpenEnds, mut request: Parts, response: &mut Response<ResponseBody>) {
+        let sent = if request.method == Method::HEAD { 0 } else { response.body().size_hint().lower() };
+        Python::attach(|py| {
+            let (caller, id) = self.state.caller(py, &request, &ends.0);
+            let line = RequestLine::new(py, &self.state, &caller, id, &mut request);
+            line.stamp(&self.state, response.headers_mut());
+            let status = response.status();
+            let outcome =
+                request_line::Outcome { status, received: 0, sent, complete: true, close_code: None };
+            self.state.tally.borrow_mut(py).begin();
+            line.finished(py, &self.state, &outcome);
+        });
+    }
+
+    fn compression(&self) -> Option<&Compression> {
+        self.compression.as_deref()
     }
 
     fn refused(&self, ends: &OpenEnds, refusal: Refusal) {
