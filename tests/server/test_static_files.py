@@ -13,6 +13,7 @@ from applications import hello
 from certificate_authority import Authority
 from http2 import client_of
 from served import Receive, Scope, Send, served
+from wire import request
 
 import hoopsnake
 
@@ -233,6 +234,28 @@ async def test_a_file_that_is_replaced_or_removed_is_noticed(folder: Path) -> No
         while (await get(server, "/assets/style.css")).status == 200:
             pass
         assert (await get(server, "/assets/style.css")).status == 404
+
+
+async def test_what_is_not_kept_in_memory_is_seen_to_change_at_once(folder: Path) -> None:
+    async with mounted(folder, static_memory=0) as server:
+        before = await get(server, "/assets/style.css")
+        write(folder / "next", "new content", LONG_AGO + 1).rename(folder / "style.css")
+        after = await get(server, "/assets/style.css", f"If-Range: {before.one('etag')}")
+        assert (after.status, after.body) == (200, b"new content")
+        assert after.one("content-length") == "11" and after.one("etag") != before.one("etag")
+        (folder / "style.css").unlink()
+        assert (await get(server, "/assets/style.css")).status == 404
+
+
+async def test_a_body_that_nobody_wants_does_not_disturb_what_follows(folder: Path) -> None:
+    async with mounted(folder) as server, await server.connect() as wire:
+        head = ("Content-Length: 5",)
+        await wire.send(request("GET /assets/style.css HTTP/1.1", *head, body=b"GET /"))
+        assert (await wire.answer()).body == b"body {}"
+        await wire.send(request("POST /assets/style.css HTTP/1.1", *head, body=b"GET /"))
+        assert (await wire.answer()).status == 405
+        await wire.get("/assets/empty.txt")
+        assert (await wire.answer()).status == 200
 
 
 async def test_a_whole_folder_that_is_replaced_is_noticed(folder: Path) -> None:

@@ -269,6 +269,49 @@ mod tests {
         assert_eq!(mount("/a/b").rest_of("/a"), None);
     }
 
+    /// A folder of `count` files of `size` bytes that have not changed for long.
+    fn folder_of(name: &str, count: u32, size: usize) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("hoop-net-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        for number in 0..count {
+            let path = folder.join(format!("{number}.txt"));
+            std::fs::write(&path, vec![b'0' + (number % 10) as u8; size]).expect("written");
+            let file = std::fs::File::options().write(true).open(&path).expect("opened");
+            file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("a time");
+        }
+        folder
+    }
+
+    fn size_of_answer(files: &StaticFiles, path: &str) -> Option<u64> {
+        let request = Request::get(path).body(()).expect("a request");
+        http_body::Body::size_hint(files.answer(&request).expect("an answer").body()).exact()
+    }
+
+    #[test]
+    fn contents_are_kept_within_the_budget_and_the_latest_stay() {
+        let folder = folder_of("budget", 40, 4000);
+        let files = StaticFiles::new(FileSettings {
+            folders: vec![("/f".to_owned(), folder.clone())],
+            cache_control: None,
+            index: None,
+            hidden: false,
+            precompressed: true,
+            memory: 20_000,
+            root_path: String::new(),
+        })
+        .expect("a folder");
+        for _ in 0..2 {
+            for number in 0..40 {
+                assert_eq!(size_of_answer(&files, &format!("/f/{number}.txt")), Some(4000));
+                assert!(files.shelf.kept() <= 20_000);
+            }
+        }
+        assert_eq!(files.shelf.kept(), 20_000);
+        std::fs::remove_dir_all(folder).expect("removed");
+        let kept = |name: &str| files.shelf.find(0, name.as_bytes()).map_or(0, |entry| entry.kept());
+        assert_eq!([kept("35.txt"), kept("39.txt"), kept("34.txt"), kept("0.txt")], [4000, 4000, 0, 0]);
+    }
+
     #[test]
     fn a_prefix_is_a_path_of_plain_names() {
         for prefix in ["", "assets", "//", "/a//b", "/a/../b", "/.", "/a\0", "/a\\b"] {

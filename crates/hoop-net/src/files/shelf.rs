@@ -87,6 +87,12 @@ impl Shelf {
         }
     }
 
+    /// Bytes of contents that are kept.
+    #[cfg(test)]
+    pub fn kept(&self) -> usize {
+        self.kept.get()
+    }
+
     fn count(&self) -> usize {
         self.folders.iter().map(|entries| entries.borrow().len()).sum()
     }
