@@ -1,4 +1,4 @@
-"""`hoopsnake.serve`: an ASGI application from first to last request."""
+"""`hoopsnake.serve`: an ASGI or WSGI application from first to last request."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from hoopsnake._errors import ServerError
 from hoopsnake._event_loop import EventLoop
@@ -15,6 +15,10 @@ from hoopsnake._journal import Journal, configure_logging
 from hoopsnake._lifespan import Lifespan
 from hoopsnake._native import Server
 from hoopsnake._server_config import ServerConfig
+from hoopsnake._wsgi.interface import is_wsgi
+
+if TYPE_CHECKING:
+    from hoopsnake._wsgi.application import WsgiApplication
 
 __all__ = ["serve"]
 
@@ -23,13 +27,16 @@ _CANCELLATION_PATIENCE = 1.0
 
 
 async def serve(
-    application: Callable[..., Awaitable[None]], config: ServerConfig | None = None
+    application: Callable[..., Awaitable[None]] | Callable[..., Iterable[bytes]],
+    config: ServerConfig | None = None,
 ) -> None:
-    """Serve an ASGI 3 application until a signal or a cancellation ends it; return when all has.
+    """Serve an application until a signal or a cancellation ends it; return when all has.
 
-    `application` is called as `application(scope, receive, send)`: once for its lifespan, then for
-    each request and each WebSocket (ASGI 3.0, asgi.readthedocs.io). `config` says where and how to
-    serve; None means the defaults of `ServerConfig`.
+    An ASGI 3 `application` is called as `application(scope, receive, send)`: once for its lifespan,
+    then for each request and each WebSocket (ASGI 3.0, asgi.readthedocs.io). A WSGI application is
+    called as `application(environ, start_response)` for each request, in a thread (PEP 3333).
+    `config` says where and how to serve, and which of both it is; None means the defaults of
+    `ServerConfig`.
 
     In the main thread SIGINT (Ctrl-C) and SIGTERM stop the server: it accepts nothing more, lets
     requests finish for `config.graceful_timeout` seconds, cancels the rest, ends the application's
@@ -39,8 +46,8 @@ async def serve(
     With TLS, SIGHUP reads the certificate and its key again; so does a change of the files.
 
     Raises ListenError if the address cannot be listened on, LifespanError if the application's
-    startup fails, and ServerError if a TLS file cannot be used or the running loop is not
-    hoopsnake's.
+    startup fails, and ServerError if a TLS file cannot be used, if the application does not tell
+    whether it is ASGI or WSGI, or if the running loop is not hoopsnake's.
     """
     config = config if config is not None else ServerConfig()
     loop = asyncio.get_running_loop()
@@ -51,9 +58,11 @@ async def serve(
         )
     configure_logging(config.log_level)
     journal = Journal()
-    lifespan = Lifespan(application, config.lifespan, journal)
+    threads = _in_threads(application, config)
+    called: Any = threads or application
+    lifespan = Lifespan(called, "off" if threads else config.lifespan, journal)
     # Listening comes first: a taken port is told before the application has started anything.
-    server = Server(loop, application, config, journal, lifespan.state)
+    server = Server(loop, called, config, journal, lifespan.state)
     stop = _Stop()
     with stop.on_signals(loop), _renewing(server, loop, config):
         try:
@@ -64,6 +73,21 @@ async def serve(
                 await stop.asked.wait()
         finally:
             await _wind_down(server, lifespan, stop, journal, config.graceful_timeout)
+            if threads:
+                await _unless(stop.at_once, threads.close(_CANCELLATION_PATIENCE, journal))
+
+
+def _in_threads(application: Any, config: ServerConfig) -> WsgiApplication | None:
+    """Make an ASGI application of one that is WSGI; None if it is ASGI already."""
+    if not is_wsgi(application, config.interface):
+        return None
+    from hoopsnake._wsgi.application import WsgiApplication
+    from hoopsnake._wsgi.thread_pool import default_threads
+
+    if config.lifespan == "on":
+        raise ServerError("a WSGI application has no lifespan: leave out lifespan 'on'")
+    threads = config.wsgi_threads or default_threads()
+    return WsgiApplication(application, threads=threads, root_path=config.root_path)
 
 
 class _Stop:

@@ -34,7 +34,20 @@ def trust(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-@pytest.fixture(scope="module", params=CONTENDERS, ids=str)
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "only_with(trait): for those contenders that have it")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Ask each contender what can be asked of it."""
+    if "server" not in metafunc.fixturenames:
+        return
+    traits = [mark.args[0] for mark in metafunc.definition.iter_markers("only_with")]
+    asked = [each for each in CONTENDERS if all(getattr(each, trait) for trait in traits)]
+    metafunc.parametrize("server", asked, indirect=True, ids=str, scope="module")
+
+
+@pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest, certificate: Path) -> Iterator[Server]:
     contender: Contender = request.param
     if missing := contender.missing():

@@ -69,6 +69,12 @@ def served(name: str, *needs: str, module: str, **traits: bool) -> Contender:
     return Contender(name, needs, command, **traits)
 
 
+def served_in_threads(name: str, *needs: str, module: str, tls: bool = False) -> Contender:
+    """A WSGI application under `hoop serve`."""
+    traits = {"websocket": False, "lifespan": False, "on_loop": False, "tls": tls}
+    return served(name, *needs, module=module, **traits)
+
+
 def server_module(name: str, *options: str, ends_with: int = 0) -> Contender:
     """Another server that runs on hoopsnake's loop, with Starlette."""
     command = ("run", "-m", name, "starlette_app:app", *options)
@@ -107,6 +113,11 @@ CONTENDERS = [
         lifespan=False,
         tls=True,
     ),
+    served_in_threads("Flask", "flask", module="flask_app"),
+    served_in_threads("Flask over HTTP/2", "flask", "h2", module="flask_app", tls=True),
+    served_in_threads("Bottle", "bottle", module="bottle_app"),
+    served_in_threads("Django as WSGI", "django", module="django_wsgi_app"),
+    served_in_threads("Falcon as WSGI", "falcon", module="falcon_wsgi_app"),
     *OF_THEIR_OWN,
 ]
 

@@ -40,9 +40,8 @@ def test_what_is_not_there_is_a_404(client: httpx.Client) -> None:
     assert client.get("/nowhere").status_code == 404
 
 
-def test_what_may_not_be_done_is_a_405(server: Server, client: httpx.Client) -> None:
-    if not server.contender.knows_methods:
-        pytest.skip(f"{server.contender} has no 405, or no good one")
+@pytest.mark.only_with("knows_methods")
+def test_what_may_not_be_done_is_a_405(client: httpx.Client) -> None:
     assert client.delete("/hello/Anna").status_code == 405
     assert client.get("/form").status_code == 405
 
@@ -97,27 +96,22 @@ def test_the_application_sees_that_its_client_leaves(
     assert client.get("/left").text == "left"
 
 
-def test_the_application_was_started_before_its_first_request(
-    server: Server, client: httpx.Client
-) -> None:
-    if not server.contender.lifespan:
-        pytest.skip(f"{server.contender} has no lifespan")
+@pytest.mark.only_with("lifespan")
+def test_the_application_was_started_before_its_first_request(client: httpx.Client) -> None:
     assert client.get("/started").text == "started"
 
 
-def test_handlers_run_on_the_loop_of_hoopsnake(server: Server, client: httpx.Client) -> None:
-    if not server.contender.on_loop:
-        pytest.skip(f"{server.contender} runs in threads")
+@pytest.mark.only_with("on_loop")
+def test_handlers_run_on_the_loop_of_hoopsnake(client: httpx.Client) -> None:
     assert client.get("/loop").text.startswith("hoopsnake")
 
 
 def opened(server: Server, trust: ssl.SSLContext) -> ClientConnection:
-    if not server.contender.websocket:
-        pytest.skip(f"{server.contender} has no WebSockets")
     url = f"ws{server.url.removeprefix('http')}/echo"
     return connect(url, ssl=trust if server.contender.tls else None, proxy=None)
 
 
+@pytest.mark.only_with("websocket")
 def test_a_websocket_echoes_texts_and_bytes(server: Server, trust: ssl.SSLContext) -> None:
     with opened(server, trust) as socket:
         for message in ("Zoë", b"\x00\xff", "", "x" * 100_000, os.urandom(100_000)):
@@ -125,6 +119,7 @@ def test_a_websocket_echoes_texts_and_bytes(server: Server, trust: ssl.SSLContex
             assert socket.recv(PATIENCE) == message
 
 
+@pytest.mark.only_with("websocket")
 def test_a_websocket_is_closed_with_the_code_of_the_application(
     server: Server, trust: ssl.SSLContext
 ) -> None:
@@ -136,6 +131,7 @@ def test_a_websocket_is_closed_with_the_code_of_the_application(
         assert (socket.close_code, socket.close_reason) == expected
 
 
+@pytest.mark.only_with("websocket")
 def test_a_websocket_is_closed_by_its_client(server: Server, trust: ssl.SSLContext) -> None:
     with opened(server, trust) as socket:
         socket.send("one")
