@@ -83,8 +83,10 @@ test-rust: $(STAMPS)/environment ## the Rust tests
 		set -x; cargo test --workspace --exclude hoop-python; \
 	fi
 
+PYTHON_TEST_REQUIREMENTS = $(addprefix $(STAMPS)/requirements-, test ecosystem frameworks frameworks-alone)
+
 .PHONY: test-python
-test-python: $(BUILT) $(STAMPS)/requirements-test $(STAMPS)/requirements-ecosystem ## the Python tests, on one interpreter
+test-python: $(BUILT) $(PYTHON_TEST_REQUIREMENTS) ## the Python tests, on one interpreter
 	@scripts/install-debian-package chromium chromium
 	@# The tests of tests/ecosystem start servers of their own from these.
 	@scripts/install-debian-package '/usr/lib/postgresql/*/bin/postgres' postgresql
@@ -138,10 +140,11 @@ $(STAMPS)/environment:
 	@touch $@
 
 $(STAMPS)/requirements-%: requirements/%.txt $(STAMPS)/environment
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) --requirement $<
 	@touch $@
 
 $(STAMPS)/requirements-test: requirements/showcase.txt
+$(STAMPS)/requirements-frameworks-alone: PIP_OPTIONS = --no-deps
 
 # One build at a time lies in the package's folder, so the stamp of the other profile goes.
 $(BUILT): $(RUST_SOURCES) $(STAMPS)/requirements-build

@@ -149,11 +149,10 @@ def test_what_cannot_be_called_is_refused(write_module: WriteModule) -> None:
     ("attribute", "remark"),
     [
         ("create_app", "is it a factory? Then add --factory"),
-        ("site.v2.api.wsgi", "is it a WSGI application?"),
         ("create_with", "called with scope, receive and send"),
     ],
 )
-def test_what_cannot_be_called_as_asgi_is_refused(
+def test_what_can_be_called_neither_as_asgi_nor_as_wsgi_is_refused(
     write_module: WriteModule, attribute: str, remark: str
 ) -> None:
     name = write_module()

@@ -38,6 +38,7 @@ ANSWERS = {
     "logged.py": (204, b""),
     "who.py": (200, b"You are somebody.\n"),
     "download.py": (200, b"tea, coffee\n"),
+    "greeting.py": (200, b"Hello from a thread\n"),
 }
 
 
@@ -61,7 +62,9 @@ class Block(NamedTuple):
 
     @property
     def is_application(self) -> bool:
-        return bool(re.search(r"^app = |^async def app\(", self.text, re.M)) and not self.is_server
+        return (
+            bool(re.search(r"^app = |^(async )?def app\(", self.text, re.M)) and not self.is_server
+        )
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -232,3 +235,17 @@ def test_the_page_of_libraries_has_the_versions_that_are_tested() -> None:
     )
     assert len(told) >= 13
     assert told == {name: pinned[name] for name in told}
+
+
+def test_the_page_of_frameworks_has_the_versions_that_are_tested() -> None:
+    page = (ROOT / "docs" / "guide" / "frameworks.md").read_text()
+    rows = re.findall(r"^\| (\w+)(?: as WSGI)? \| ([\d.]+(?:, [\d.]+)?) \|", page, re.M)
+    told = {(name.lower(), version) for name, versions in rows for version in versions.split(", ")}
+    pinned = {
+        found
+        for path in (ROOT / "requirements").glob("*.txt")
+        for found in re.findall(r"^([\w-]+)==([\d.]+)", path.read_text(), re.M)
+    }
+    # It comes with FastAPI.
+    assert told - pinned == {each for each in told if each[0] == "starlette"}
+    assert len(rows) >= 18

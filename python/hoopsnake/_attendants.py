@@ -22,6 +22,8 @@ class Attendant(Protocol):
 
     stop: Stop
     """Where it is asked to stop."""
+    has_peers: bool
+    """Whether other processes may serve the same application."""
 
     def attend(
         self, loop: EventLoop, server: Server, config: ServerConfig
@@ -41,6 +43,8 @@ class Attendant(Protocol):
 
 class LoneProcess:
     """The attendant of a server that is not a worker: it takes the process's signals."""
+
+    has_peers = False
 
     def __init__(self, journal: Journal) -> None:
         self.stop = Stop()

@@ -1,4 +1,4 @@
-"""Turns `module:attribute` into an ASGI application, and says what is wrong when it cannot."""
+"""Turns `module:attribute` into an application, and says what is wrong when it cannot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_ATTRIBUTE = "app"
 
 
 class ImportStringError(Exception):
-    """The import string names no ASGI application; the text says why, for the user."""
+    """The import string names no application; the text says why, for the user."""
 
 
 class _Place(NamedTuple):
@@ -30,7 +30,7 @@ class _Place(NamedTuple):
 
 
 def load_app(import_string: str, *, factory: bool) -> Any:
-    """Import and return the ASGI application that `import_string` names.
+    """Import and return the application, ASGI or WSGI, that `import_string` names.
 
     The string is `module:attribute`, where the attribute may be dotted; without one it is `app`.
     With `factory`, the attribute is called without arguments and returns the application.
@@ -42,7 +42,7 @@ def load_app(import_string: str, *, factory: bool) -> Any:
     found = _find_attribute(_import_module(place.module), place)
     if not callable(found):
         raise ImportStringError(
-            f"'{place}' is {_kind(found)}, which cannot be called: an ASGI application can"
+            f"'{place}' is {_kind(found)}, which cannot be called: an application can"
         )
     if factory:
         return _made_by_factory(found, place)
@@ -128,22 +128,22 @@ def _made_by_factory(factory: Any, place: _Place) -> Any:
     if not callable(application):
         raise ImportStringError(
             f"the factory '{place}' returned {_kind(application)}, which cannot be called: an "
-            "ASGI application can"
+            "application can"
         )
     return application
 
 
 def _check_parameters(application: Any, place: _Place) -> None:
-    """Refuse what cannot be called as `application(scope, receive, send)`."""
-    if _accepts(application, 3) is not False:
+    """Refuse what can be called neither as ASGI nor as WSGI."""
+    if _accepts(application, 3) is not False or _accepts(application, 2) is not False:
         return
     if _accepts(application, 0):
         remark = "is it a factory? Then add --factory"
-    elif _accepts(application, 2):
-        remark = "is it a WSGI application? Those need an adapter"
     else:
         remark = "an ASGI application is called with scope, receive and send"
-    raise ImportStringError(f"'{place}' cannot be called with three arguments: {remark}")
+    raise ImportStringError(
+        f"'{place}' cannot be called with three arguments, as ASGI, nor with two, as WSGI: {remark}"
+    )
 
 
 def _accepts(function: Any, count: int) -> bool | None:

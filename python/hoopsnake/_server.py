@@ -1,4 +1,4 @@
-"""`hoopsnake.serve`: an ASGI application from first to last request."""
+"""`hoopsnake.serve`: an ASGI or WSGI application from first to last request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import io
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hoopsnake._attendants import Attendant, LoneProcess
 from hoopsnake._errors import ServerError
@@ -19,6 +19,10 @@ from hoopsnake._native import Server
 from hoopsnake._readiness import watched
 from hoopsnake._server_config import ServerConfig
 from hoopsnake._stop import Stop
+from hoopsnake._wsgi.interface import is_wsgi
+
+if TYPE_CHECKING:
+    from hoopsnake._wsgi.application import WsgiApplication
 
 __all__ = ["serve", "serve_attended"]
 
@@ -27,13 +31,16 @@ _CANCELLATION_PATIENCE = 1.0
 
 
 async def serve(
-    application: Callable[..., Awaitable[None]], config: ServerConfig | None = None
+    application: Callable[..., Awaitable[None]] | Callable[..., Iterable[bytes]],
+    config: ServerConfig | None = None,
 ) -> None:
-    """Serve an ASGI 3 application until a signal or a cancellation ends it; return when all has.
+    """Serve an application until a signal or a cancellation ends it; return when all has.
 
-    `application` is called as `application(scope, receive, send)`: once for its lifespan, then for
-    each request and each WebSocket (ASGI 3.0, asgi.readthedocs.io). `config` says where and how to
-    serve; None means the defaults of `ServerConfig`.
+    An ASGI 3 `application` is called as `application(scope, receive, send)`: once for its lifespan,
+    then for each request and each WebSocket (ASGI 3.0, asgi.readthedocs.io). A WSGI application is
+    called as `application(environ, start_response)` for each request, in a thread (PEP 3333).
+    `config` says where and how to serve, and which of both it is; None means the defaults of
+    `ServerConfig`.
 
     In the main thread SIGINT (Ctrl-C) and SIGTERM stop the server: it accepts nothing more, lets
     requests finish for `config.graceful_timeout` seconds, cancels the rest, ends the application's
@@ -44,8 +51,8 @@ async def serve(
     systemd its variables are honoured: passed sockets, READY and the watchdog (docs/adr/0025).
 
     Raises ListenError if the address cannot be listened on, LifespanError if the application's
-    startup fails, and ServerError if a TLS file cannot be used or the running loop is not
-    hoopsnake's.
+    startup fails, and ServerError if a TLS file cannot be used, if the application does not tell
+    whether it is ASGI or WSGI, or if the running loop is not hoopsnake's.
     """
     config = config if config is not None else ServerConfig()
     loop = asyncio.get_running_loop()
@@ -67,8 +74,10 @@ async def serve_attended(
 ) -> None:
     """Serve as `serve` does, on a loop of hoopsnake's; `attendant` says when to stop."""
     loop = cast(EventLoop, asyncio.get_running_loop())
-    lifespan = Lifespan(application, config.lifespan, journal)
-    server = Server(loop, application, config, journal, lifespan.state)
+    threads = _in_threads(application, config, attendant)
+    called: Any = threads or application
+    lifespan = Lifespan(called, "off" if threads else config.lifespan, journal)
+    server = Server(loop, called, config, journal, lifespan.state)
     stop = attendant.stop
 
     async def snapshots() -> list[tuple[str | None, Snapshot]]:
@@ -102,7 +111,29 @@ async def serve_attended(
                     finally:
                         sockets.close()
                         await _wind_down(server, lifespan, stop, journal, config.graceful_timeout)
+                        if threads:
+                            patience = _CANCELLATION_PATIENCE
+                            await _unless(stop.at_once, threads.close(patience, journal))
                         attendant.stopped()
+
+
+def _in_threads(
+    application: Any, config: ServerConfig, attendant: Attendant
+) -> WsgiApplication | None:
+    """Make an ASGI application of one that is WSGI; None if it is ASGI already."""
+    if not is_wsgi(application, config.interface):
+        return None
+    from hoopsnake._wsgi.application import WsgiApplication
+    from hoopsnake._wsgi.thread_pool import default_threads
+
+    if config.lifespan == "on":
+        raise ServerError("a WSGI application has no lifespan: leave out lifespan 'on'")
+    return WsgiApplication(
+        application,
+        threads=config.wsgi_threads or default_threads(),
+        root_path=config.root_path,
+        has_peers=attendant.has_peers,
+    )
 
 
 async def _wind_down(

@@ -13,9 +13,16 @@ from hoopsnake._errors import ServerError
 from hoopsnake._lifespan import LifespanMode
 from hoopsnake._native import _network_problem
 from hoopsnake._server_limits import ServerLimits
+from hoopsnake._wsgi.interface import Interface
 
-__all__ = ["ForwardedHeader", "ForwardedPart", "LogFormat", "LogLevel", "ServerConfig"]
-__all__ = ["ContentCoding", "LogLevel", "ServerConfig"]
+__all__ = [
+    "ContentCoding",
+    "ForwardedHeader",
+    "ForwardedPart",
+    "LogFormat",
+    "LogLevel",
+    "ServerConfig",
+]
 
 ContentCoding = Literal["zstd", "br", "gzip"]
 LogLevel = Literal["critical", "error", "warning", "info", "debug"]
@@ -51,6 +58,13 @@ class ServerConfig:
     """Whether other processes may listen on the same TCP ports (SO_REUSEPORT)."""
     backlog: int = 2048
     """How many connections the system may keep waiting to be accepted."""
+    interface: Interface = "auto"
+    """What the application speaks: "asgi", "wsgi", or "auto" to tell it by how it can be called."""
+    wsgi_threads: int | None = None
+    """How many requests a WSGI application works on at once, each in a thread of its own.
+
+    None means four more than there are processors for the process, and 32 at most.
+    """
     root_path: str = ""
     """The path under which a proxy in front mounts the application (`root_path` of the scope)."""
     lifespan: LifespanMode = "auto"
@@ -155,6 +169,10 @@ class ServerConfig:
         if not 0 <= self.port <= 65535:
             raise ServerError(f"port {self.port} is not between 0 and 65535")
         self._check_binds()
+        if self.interface not in ("auto", "asgi", "wsgi"):
+            raise ServerError(f"interface {self.interface!r} is not 'auto', 'asgi' or 'wsgi'")
+        if self.wsgi_threads is not None and self.wsgi_threads < 1:
+            raise ServerError(f"wsgi_threads {self.wsgi_threads} leaves no thread for a request")
         if self.backlog < 1:
             raise ServerError(f"backlog {self.backlog} leaves no room for a connection")
         if not self.graceful_timeout >= 0:

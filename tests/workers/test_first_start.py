@@ -90,3 +90,15 @@ time.sleep(60)
         server.signal(signal.SIGTERM)
         assert await server.ended() == 0
     assert "Traceback" not in server.log
+
+
+async def test_a_wsgi_application_knows_that_it_is_not_alone(tmp_path: Path) -> None:
+    source = """
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [str(environ["wsgi.multiprocess"]).encode()]
+"""
+    async with serving(tmp_path, "--workers", "1", source=source) as server:
+        assert await server.get() == "True"
+    async with serving(tmp_path, source=source) as server:
+        assert await server.get() == "False"

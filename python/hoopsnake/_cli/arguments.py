@@ -12,13 +12,13 @@ from hoopsnake._cli.settings import CONFIG_VARIABLE
 
 __all__ = ["command_parser", "run_parser"]
 
-_DESCRIPTION = "Runs asyncio programs and ASGI applications on hoopsnake's event loop."
+_DESCRIPTION = "Runs asyncio programs and web applications on hoopsnake's event loop."
 
 _EXAMPLES = """\
 examples:
   hoop run crawl.py --depth 3           any asyncio program, unchanged
   hoop run -m shop.worker               the same for a module
-  hoop serve shop.web:app               an ASGI application on http://127.0.0.1:8000
+  hoop serve shop.web:app               an application on http://127.0.0.1:8000
   hoop serve shop.web:create_app --factory --host 0.0.0.0 --port 80
 
 `hoop run --help` and `hoop serve --help` tell more."""
@@ -42,9 +42,9 @@ examples:
 exit status: the program's own; 2 if the command is wrong or the script cannot be opened."""
 
 _SERVE_DESCRIPTION = """\
-Serves an ASGI application: HTTP/1.1, HTTP/2, WebSocket and TLS on one Rust thread. Ctrl-C or
-SIGTERM stops it: no new connections, then up to --graceful-timeout seconds for the requests under
-way."""
+Serves an ASGI or WSGI application: HTTP/1.1, HTTP/2, WebSocket and TLS on one Rust thread. Ctrl-C
+or SIGTERM stops it: no new connections, then up to --graceful-timeout seconds for the requests
+under way."""
 
 _SERVE_EXAMPLES = """\
 examples:
@@ -72,7 +72,7 @@ def command_parser() -> argparse.ArgumentParser:
     _add_serve_arguments(
         commands.add_parser(
             "serve",
-            help="serve an ASGI application",
+            help="serve an ASGI or WSGI application",
             usage="hoop serve [option ...] [APP]",
             description=_SERVE_DESCRIPTION,
             epilog=_SERVE_EXAMPLES,

@@ -210,6 +210,18 @@ _WEBSOCKETS = (
 
 _SERVING = (
     Option(
+        "interface",
+        choice("auto", "asgi", "wsgi"),
+        "what the application speaks; auto: an async callable and one that takes three arguments "
+        "is ASGI, one that takes two is WSGI",
+    ),
+    Option(
+        "wsgi_threads",
+        optional(AMOUNT),
+        "requests that a WSGI application works on at once; 0: four more than there are "
+        "processors, 32 at most",
+    ),
+    Option(
         "root_path",
         translated("PREFIX", _root_path),
         "path under which a proxy mounts the application, such as /shop",

@@ -1,4 +1,4 @@
-"""`hoop serve`: an ASGI application, found by its import string, on hoopsnake's server."""
+"""`hoop serve`: an ASGI or WSGI application, found by its import string, on hoopsnake's server."""
 
 from __future__ import annotations
 

@@ -137,6 +137,8 @@ async def _attended(application: Any, assignment: Assignment, supervisor: socket
 class _Supervised:
     """The attendant of a worker's server: it tells the supervisor, and heeds it."""
 
+    has_peers = True
+
     def __init__(self, channel: Channel, measures: bool) -> None:
         self.stop = Stop()
         self._measures = measures
