@@ -10,6 +10,7 @@
 mod conversation;
 mod deadlines;
 mod denial;
+mod direct_calls;
 mod exchange;
 mod file_message;
 mod header_names;
