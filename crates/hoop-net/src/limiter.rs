@@ -139,6 +139,11 @@ impl Limiter {
                 if let Some(task) = &watched.task {
                     task.wake_by_ref();
                 }
+            } else if watched.pace.is_quiet()
+                && watched.passage.tire()
+                && let Some(task) = &watched.task
+            {
+                task.wake_by_ref();
             }
         }
     }
