@@ -2,6 +2,7 @@
 
 import resource
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -78,6 +79,8 @@ class IdleWorkload:
     servers: Sequence[tuple[str, EchoCommand]] = echo_servers("tcp", limit=False)
     connections: int = IDLE_CONNECTIONS
     talk: load.Talk = "echo"
+    settling: float = 0.0
+    """Seconds of silence before memory is looked at."""
     most_rounds: int | None = None
 
     @property
@@ -102,10 +105,13 @@ class IdleWorkload:
                     # These fill what the program has in stock, of freed memory above all: they
                     # would look cheaper than those behind them.
                     with self._hold_open(where, first, setting):
+                        time.sleep(self.settling)
                         memory, cpu = server.memory(), server.cpu_seconds()
                         with self._hold_open(where, self.connections, setting) as seconds:
-                            held = server.memory() - memory
                             cpu = server.cpu_seconds() - cpu
+                            # Idle is what has been so for a while: servers tidy up by and by.
+                            time.sleep(self.settling)
+                            held = server.memory() - memory
                             server.raise_if_ended()
                             return {
                                 "kib_each": held / 1024 / self.connections,

@@ -236,6 +236,7 @@ WORKLOADS: tuple[Workload, ...] = (
             for name, command in servers("uvicorn", "granian", LIMIT)
         ),
         talk="http",
+        settling=3.0,
         most_rounds=1,
     ),
     IdleWorkload(
@@ -246,6 +247,7 @@ WORKLOADS: tuple[Workload, ...] = (
             for name, command in servers("uvicorn", "granian")
         ),
         talk="websocket",
+        settling=3.0,
         most_rounds=1,
     ),
     tcp_echo("tcp-protocol", "protocol", 1024, "asyncio.Protocol", limit=True),

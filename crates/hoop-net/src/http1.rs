@@ -9,7 +9,7 @@ use std::task::Poll;
 use hoop_http1::{Gate, MessageLimits, Refusal};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, Parts};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWrite;
@@ -53,9 +53,11 @@ pub async fn serve_http1<A: Application>(
     let passage = watched.passage().clone();
     let at_rest = passage.clone();
     let gate = Gate::new(message);
-    let mut gated = GatedWire::new(wire, gate, passage.clone(), limits.pipelined.unwrap_or(u32::MAX));
+    // Behind a pointer, as it goes to hyper and back.
+    let mut gated =
+        Box::new(GatedWire::new(wire, gate, passage.clone(), limits.pipelined.unwrap_or(u32::MAX)));
     let entrance = watched.limiter().entrance.clone();
-    let mut service = service_fn(move |request: Request<Incoming>| {
+    let service = Rc::new(service_fn(move |request: Request<Incoming>| {
         let asks_for_websocket = WebSocketHandshake::is_asked_for(&request);
         let number = passage.begin();
         // A WebSocket is one more thing whose peer may send until the end, and so is a bad request.
@@ -79,10 +81,11 @@ pub async fn serve_http1<A: Application>(
             };
             Ok::<_, Infallible>(response.map(|body| AnsweredBody::new(body, Answered::new(passage))))
         }
-    });
+    }));
     loop {
         // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
-        let connection = builder(&message).serve_connection(TokioIo::new(gated), service).with_upgrades();
+        let connection =
+            builder(&message).serve_connection(TokioIo::new(gated), service.clone()).with_upgrades();
         let mut connection = Box::pin(connection);
         if drive(connection.as_mut(), |it| it.graceful_shutdown(), || false, &open, &watched).await
             == Left::Ended
@@ -90,10 +93,11 @@ pub async fn serve_http1<A: Application>(
             return;
         }
         // What hyper has for a connection is ten times what is needed to wait for its next request.
-        let Some(parts) = Pin::into_inner(connection).into_parts() else { return };
-        gated = parts.io.into_inner();
-        service = parts.service;
-        gated.rest(&parts.read_buf);
+        let Some(Parts { io, read_buf, .. }) = Pin::into_inner(connection).into_parts() else { return };
+        gated = io.into_inner();
+        gated.rest(&read_buf);
+        // It is as large as ever, empty or not.
+        drop(read_buf);
         match rest(&mut gated, &open, &watched).await {
             Waking::Bytes => at_rest.awakes(),
             Waking::End => return,

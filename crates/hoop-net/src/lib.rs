@@ -22,6 +22,7 @@ mod error;
 mod file_part;
 mod gated_wire;
 mod give_way;
+mod heap;
 mod http1;
 mod http2;
 mod interim;
