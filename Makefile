@@ -123,6 +123,7 @@ fmt: $(STAMPS)/requirements-check ## format Rust and Python
 .PHONY: bench
 bench: $(BUILT) ## measure against other servers and loops
 	@scripts/install-debian-package wrk wrk
+	@scripts/install-debian-package h2load nghttp2-client
 	@# The peers have an environment of their own, which bench.compare makes.
 	$(BIN)/python -m bench.compare $(foreach name,$(ONLY),--only $(name))
 

@@ -15,9 +15,10 @@ from bench.compare import environment, load, machine, report
 from bench.compare.contenders import OURS
 from bench.compare.faults import SetupFault
 from bench.compare.measurement import ROOT, Setting, Workload
+from bench.compare.must_hold import judge_all
 from bench.compare.rounds import Run, run_rounds
-from bench.compare.thresholds import Verdict, judge_all
-from bench.compare.workloads import QUICK, WORKLOADS, HttpWorkload, chosen
+from bench.compare.thresholds import Verdict
+from bench.compare.workloads import QUICK, WORKLOADS, Http2Workload, HttpWorkload, chosen
 
 RESULTS = ROOT / "bench" / "results"
 DESCRIPTION = """\
@@ -99,6 +100,8 @@ def measure(arguments: argparse.Namespace, workloads: Sequence[Workload]) -> rep
     """Prepare, run all rounds, judge."""
     if any(isinstance(workload, HttpWorkload) for workload in workloads):
         load.find_wrk()
+    if any(isinstance(workload, Http2Workload) for workload in workloads):
+        load.find_h2load()
     programs = environment.prepare(arguments.python, tell)
     versions = environment.versions(programs.python)
     setting = Setting(

@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import ssl
 from collections.abc import Callable
 
 from bench.compare.endpoints import Endpoint
@@ -32,9 +33,11 @@ def json_equal_to(expected: object) -> BodyCheck:
     return check
 
 
-def check_http(port: int, method: str, path: str, body: bytes | None, is_right: BodyCheck) -> None:
+def check_http(
+    endpoint: Endpoint, method: str, path: str, body: bytes | None, is_right: BodyCheck
+) -> None:
     """Ask twice over one connection, as the load will, and judge status and body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    connection = http_client(endpoint)
     sockets: list[socket.socket | None] = []
     try:
         for _ in range(2):
@@ -55,6 +58,16 @@ def check_http(port: int, method: str, path: str, body: bytes | None, is_right: 
         raise NotMeasured(
             "closes the connection after an answer: the load would measure connecting"
         )
+
+
+def http_client(endpoint: Endpoint) -> http.client.HTTPConnection:
+    """A client of this endpoint, which trusts its certificate where there is one."""
+    if endpoint.certificate is None:
+        return http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=ANSWER_SECONDS)
+    context = ssl.create_default_context(cafile=endpoint.certificate / "chain.pem")
+    return http.client.HTTPSConnection(
+        "localhost", endpoint.port, timeout=ANSWER_SECONDS, context=context
+    )
 
 
 def check_echo(endpoint: Endpoint, size: int) -> None:

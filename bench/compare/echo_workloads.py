@@ -2,6 +2,7 @@
 
 import resource
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from bench.compare.process import free_port
 
 ECHO_CONNECTIONS = 50
 ECHO_BYTES = 1024
+# What an idle WebSocket has sent and taken back.
+MESSAGE_BYTES = 64
 IDLE_CONNECTIONS = 10_000
 # Beside its connections a program has a few other files open.
 SPARE_FILES = 100
@@ -31,6 +34,7 @@ class EchoWorkload:
     servers: Sequence[tuple[str, EchoCommand]]
     kind: Kind = "tcp"
     size: int = ECHO_BYTES
+    most_rounds: int | None = None
 
     @property
     def contenders(self) -> Sequence[str]:
@@ -74,6 +78,10 @@ class IdleWorkload:
     title: str
     servers: Sequence[tuple[str, EchoCommand]] = echo_servers("tcp", limit=False)
     connections: int = IDLE_CONNECTIONS
+    talk: load.Talk = "echo"
+    settling: float = 0.0
+    """Seconds of silence before memory is looked at."""
+    most_rounds: int | None = None
 
     @property
     def contenders(self) -> Sequence[str]:
@@ -82,8 +90,8 @@ class IdleWorkload:
 
     @property
     def loop_rows(self) -> Mapping[str, Sequence[str]]:
-        """One row: the memory of a connection."""
-        return {self.title: ("kib_each",)}
+        """One row: the memory of a connection; of a server it says more than its loop does."""
+        return {self.title: ("kib_each",)} if self.talk == "echo" else {}
 
     def measure(self, contender: str, setting: Setting) -> Figures:
         """Start the server, look at its memory, open the connections, look again."""
@@ -94,14 +102,16 @@ class IdleWorkload:
             with setting.start(command) as server:
                 server.wait_until_listening(where)
                 try:
-                    answers.check_echo(where, ECHO_BYTES)
                     # These fill what the program has in stock, of freed memory above all: they
                     # would look cheaper than those behind them.
-                    with hold_open(where, first, setting):
+                    with self._hold_open(where, first, setting):
+                        time.sleep(self.settling)
                         memory, cpu = server.memory(), server.cpu_seconds()
-                        with hold_open(where, self.connections, setting) as seconds:
-                            held = server.memory() - memory
+                        with self._hold_open(where, self.connections, setting) as seconds:
                             cpu = server.cpu_seconds() - cpu
+                            # Idle is what has been so for a while: servers tidy up by and by.
+                            time.sleep(self.settling)
+                            held = server.memory() - memory
                             server.raise_if_ended()
                             return {
                                 "kib_each": held / 1024 / self.connections,
@@ -112,16 +122,18 @@ class IdleWorkload:
                 except NotMeasured as fault:
                     raise NotMeasured(f"{fault}{server.last_words()}") from fault
 
-
-def hold_open(where: Endpoint, connections: int, setting: Setting) -> AbstractContextManager[float]:
-    """Hold so many connections open that have echoed once."""
-    return load.held_open(
-        setting.programs.plain_hyper,
-        where,
-        connections=connections,
-        size=ECHO_BYTES,
-        cores=setting.cores.load,
-    )
+    def _hold_open(
+        self, where: Endpoint, connections: int, setting: Setting
+    ) -> AbstractContextManager[float]:
+        """Hold so many connections open that have had one right answer."""
+        return load.held_open(
+            setting.programs.plain_hyper,
+            where,
+            connections=connections,
+            size=ECHO_BYTES if self.talk == "echo" else MESSAGE_BYTES,
+            cores=setting.cores.load,
+            talk=self.talk,
+        )
 
 
 def refuse_without_files(connections: int) -> None:

@@ -19,7 +19,8 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 STAMP = PEERS / ".installed"
 COMMAND_SECONDS = 900
 DISTRIBUTIONS = (
-    *("uvicorn", "httptools", "uvloop", "granian", "fastpysgi", "rloop"),
+    *("uvicorn", "httptools", "zttp", "websockets", "uvloop", "granian", "fastpysgi", "hypercorn"),
+    *("gunicorn", "gunicorn_h1c", "rloop"),
     *("fastapi", "starlette", "pydantic"),
 )
 FIND_VERSIONS = """

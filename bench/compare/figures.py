@@ -6,6 +6,7 @@ from typing import TypeVar
 
 Figures = Mapping[str, float]
 Item = TypeVar("Item")
+LATENCIES = {"p99_us": "p99", "first_byte_ms": "first byte"}
 
 
 def medians(rounds: Sequence[Figures]) -> dict[str, float]:
@@ -54,6 +55,8 @@ def unit(name: str) -> str:
     """What a figure of this name is counted in."""
     if name.endswith("_us"):
         return "µs"
+    if name.endswith("_ms"):
+        return "ms"
     return "KiB" if name.startswith("kib") else "ns"
 
 
@@ -61,6 +64,8 @@ def kind(name: str) -> str:
     """Which of its costs a figure of this name is."""
     if name.startswith("kib"):
         return "memory"
+    if name in LATENCIES:
+        return LATENCIES[name]
     return "wall" if "wall" in name else "CPU"
 
 

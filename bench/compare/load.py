@@ -1,25 +1,35 @@
-"""The two load generators: wrk for HTTP, our own Rust client for the echoes."""
+"""The load generators: wrk for HTTP/1.1, h2load for HTTP/2, our own Rust client for the rest."""
 
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bench.compare.endpoints import Endpoint
 from bench.compare.faults import NotMeasured, SetupFault
 from bench.compare.process import in_child
 
+# What our own client says and expects: bytes that come back, a GET, or a WebSocket's message.
+Talk = Literal["echo", "http", "websocket"]
 REPORT = Path(__file__).with_name("report.lua")
 WRK_IS_MISSING = """\
 wrk is missing: the server workloads take their load from it.
 Install it with `apt-get install wrk` (Debian, Ubuntu), or leave those workloads out:
 `python -m bench.compare --only loop --only tcp`."""
+H2LOAD_IS_MISSING = """\
+h2load is missing: the workloads of HTTP/2 take their load from it.
+Install it with `apt-get install nghttp2-client` (Debian, Ubuntu), or leave those workloads out."""
 OPENING_SECONDS = 90.0
+# Streams that each connection of HTTP/2 has open.
+STREAMS = 8
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,23 @@ class Load:
     per_second: float
     p50_us: float
     p99_us: float
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What became of the requests of a load at a rate."""
+
+    good: int
+    """Answered with 200 in time."""
+    refused: int
+    """Answered with another status."""
+    late: int
+    """Not answered in time, and given up."""
+    broken: int
+    """Broken off, or not begun because the server could not be connected to."""
+    p50_us: float
+    p99_us: float
+    """Of the good ones, from when they were due."""
 
 
 def find_wrk() -> str:
@@ -54,6 +81,63 @@ def wrk(
     return parse_wrk(printed)
 
 
+def find_h2load() -> str:
+    """The path of h2load, or a SetupFault that says how to get it."""
+    path = shutil.which("h2load")
+    if path is None:
+        raise SetupFault(H2LOAD_IS_MISSING)
+    return path
+
+
+def h2load(
+    url: str, *, connections: int, seconds: int, body: int, cores: Sequence[int] | None
+) -> Load:
+    """Load a URL over HTTP/2; an answer that is no 200 of `body` bytes makes it NotMeasured."""
+    with tempfile.NamedTemporaryFile("r", prefix="h2load-") as log:
+        printed = _run(
+            [
+                *(find_h2load(), "--threads=1", f"--clients={connections}", f"-m{STREAMS}"),
+                *(f"--duration={seconds}", f"--log-file={log.name}", url),
+            ],
+            seconds=seconds,
+            cores=cores,
+            environment={},
+        )
+        return parse_h2load(printed, log.read(), seconds, body)
+
+
+def at_rate(
+    binary: Path,
+    endpoint: Endpoint,
+    *,
+    rate: float,
+    connections: int,
+    seconds: float,
+    deadline: float,
+    cores: Sequence[int] | None,
+) -> Answered:
+    """Ask so often, whether the server keeps up or not."""
+    printed = _run(
+        [
+            *(str(binary), "--rate-load", *endpoint.arguments(), "--rate", f"{rate:.1f}"),
+            *("--connections", str(connections), "--seconds", str(seconds)),
+            *("--deadline", str(deadline)),
+        ],
+        seconds=int(seconds + deadline) + 1,
+        cores=cores,
+        environment={},
+    )
+    found = _last_line(printed)
+    return Answered(
+        good=int(found["good"]),
+        refused=int(found["refused"]),
+        late=int(found["late"]),
+        broken=int(found["broken"]),
+        p50_us=found["p50_us"],
+        p99_us=found["p99_us"],
+    )
+
+
 def echo(
     binary: Path,
     endpoint: Endpoint,
@@ -62,11 +146,12 @@ def echo(
     size: int,
     seconds: int,
     cores: Sequence[int] | None,
+    talk: Talk = "echo",
 ) -> Load:
-    """Load an echo server; the client itself checks every echoed byte."""
+    """Load a server that never rests; the client itself checks every answer."""
     printed = _run(
         [
-            *(str(binary), "--echo-load", *endpoint.arguments()),
+            *(str(binary), "--echo-load", *endpoint.arguments(), "--talk", talk),
             *("--connections", str(connections), "--size", str(size)),
             *("--seconds", str(seconds)),
         ],
@@ -79,12 +164,18 @@ def echo(
 
 @contextmanager
 def held_open(
-    binary: Path, endpoint: Endpoint, *, connections: int, size: int, cores: Sequence[int] | None
+    binary: Path,
+    endpoint: Endpoint,
+    *,
+    connections: int,
+    size: int,
+    cores: Sequence[int] | None,
+    talk: Talk = "echo",
 ) -> Iterator[float]:
-    """Hold connections open that have echoed once; the value is how many seconds that took."""
+    """Hold connections open that had one answer; the value is how many seconds that took."""
     with subprocess.Popen(
         [
-            *(str(binary), "--idle-load", *endpoint.arguments()),
+            *(str(binary), "--idle-load", *endpoint.arguments(), "--talk", talk),
             *("--connections", str(connections), "--size", str(size)),
         ],
         stdin=subprocess.PIPE,
@@ -134,6 +225,29 @@ def parse_echo(printed: str) -> Load:
         per_second=found["per_second"],
         p50_us=found["p50_us"],
         p99_us=found["p99_us"],
+    )
+
+
+def parse_h2load(printed: str, log: str, seconds: int, body: int) -> Load:
+    """Read h2load's summary, and its log of one line per request: when, status, microseconds."""
+    counts = re.search(r"requests: .* (\d+) done, (\d+) succeeded", printed)
+    traffic = re.search(r"\((\d+)\) data", printed)
+    if counts is None or traffic is None:
+        raise NotMeasured(f"h2load printed no figures: {printed.strip()[-200:]}")
+    done, good = int(counts[1]), int(counts[2])
+    rows = [line.split() for line in log.splitlines()]
+    if not good or good != done or any(row[1] != "200" for row in rows):
+        raise NotMeasured(f"under load {done - good} of {done} requests were not answered well")
+    # Answers that were under way at the end count as traffic and not as requests.
+    answers = int(traffic[1]) / body
+    if not good * 0.99 <= answers <= good * 1.01 + 1000:
+        raise NotMeasured(f"under load {good} answers had {traffic[1]} bytes, not {body} each")
+    took = sorted(int(row[2]) for row in rows)
+    return Load(
+        answers=good,
+        per_second=good / seconds,
+        p50_us=took[len(took) // 2],
+        p99_us=took[len(took) * 99 // 100],
     )
 
 

@@ -54,6 +54,10 @@ class Workload(Protocol):
         """Who is measured."""
 
     @property
+    def most_rounds(self) -> int | None:
+        """In how many rounds it is measured at most, where figures hardly differ; None: in all."""
+
+    @property
     def loop_rows(self) -> Mapping[str, Sequence[str]]:
         """The rows by which event loops are judged: the figures that count, each less is better."""
 

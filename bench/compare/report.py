@@ -8,6 +8,7 @@ from bench.compare import figures
 from bench.compare.contenders import OURS
 from bench.compare.echo_workloads import IdleWorkload
 from bench.compare.measurement import Workload
+from bench.compare.rate_workloads import OverloadWorkload, StartWorkload
 from bench.compare.rounds import Row, Run
 from bench.compare.thresholds import Verdict
 from bench.compare.workloads import LoopWorkload
@@ -22,9 +23,20 @@ COLUMNS = (
 )
 IDLE_COLUMNS = (
     ("kib_each", "resident KiB each"),
-    ("cpu_us", "server CPU µs to accept and echo once"),
+    ("cpu_us", "server CPU µs to accept and answer once"),
     ("peak_mib", "peak memory MiB"),
 )
+OVERLOAD_COLUMNS = (
+    ("best_per_second", "best requests/s"),
+    ("good_per_second", "good/s at ten times that"),
+    ("goodput_share", "share of the best"),
+    ("refused_per_second", "refused/s"),
+    ("p99_us", "p99 µs of the good"),
+    ("probes_answered_share", "probes answered"),
+    ("probe_worst_ms", "slowest probe ms"),
+    ("recovery_seconds", "recovery s"),
+)
+START_COLUMNS = (("first_byte_ms", "first byte ms"),)
 LIMITS = """\
 At most: ours as a share of the best rival's figure. At least: how many times ours the rival's is;
 where a row has CPU and wall, the worse of the two. Less is better for every figure that is judged,
@@ -140,6 +152,10 @@ def tables(workload: Workload, rows: Mapping[str, Row]) -> list[str]:
     """What was measured of one workload."""
     if isinstance(workload, LoopWorkload):
         return [loop_table(rows, "CPU"), loop_table(rows, "wall")]
+    if isinstance(workload, OverloadWorkload):
+        return [server_table(rows, OVERLOAD_COLUMNS, "goodput_share", "share, lowest to highest")]
+    if isinstance(workload, StartWorkload):
+        return [server_table(rows, START_COLUMNS, "first_byte_ms", "ms, lowest to highest")]
     if isinstance(workload, IdleWorkload):
         return [server_table(rows, IDLE_COLUMNS, "kib_each", "KiB each, lowest to highest")]
     return [server_table(rows, COLUMNS, "cpu_us", "CPU, lowest to highest")]

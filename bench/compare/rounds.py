@@ -62,6 +62,8 @@ def run_rounds(
     run = Run(rows={w.key: {name: Row() for name in w.contenders} for w in workloads})
     for turn in range(rounds):
         for workload in workloads:
+            if workload.most_rounds is not None and turn >= workload.most_rounds:
+                continue
             for contender in rotated(workload.contenders, turn):
                 row = run.rows[workload.key][contender]
                 began, busy, own = time.monotonic(), machine.busy_seconds(), own_seconds()
@@ -90,6 +92,10 @@ def in_short(figures: Figures) -> str:
     """One measurement on one line, for those who watch."""
     if "per_second" in figures:
         return f"{figures['per_second']:8.0f}/s  {figures['cpu_us']:6.1f} µs CPU each"
+    if "goodput_share" in figures:
+        return f"{figures['goodput_share']:8.2f} of its best {figures['best_per_second']:.0f}/s"
+    if "first_byte_ms" in figures:
+        return f"{figures['first_byte_ms']:8.0f} ms to the first byte"
     if "kib_each" in figures:
         return f"{figures['kib_each']:8.2f} KiB  {figures['cpu_us']:6.1f} µs CPU each"
     return f"{len(figures)} figures"

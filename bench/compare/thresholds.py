@@ -69,50 +69,24 @@ class MeanThreshold:
 
 
 @dataclass(frozen=True)
+class OwnThreshold:
+    """One of our figures keeps within a limit of its own."""
+
+    workload: str
+    figure: str
+    limit: Limit
+    says: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """One threshold, judged."""
 
-    threshold: Threshold | MeanThreshold
+    threshold: Threshold | MeanThreshold | OwnThreshold
     status: Status
     ratio: float | None
     reason: str
     """The figures that were compared, or which one is missing."""
-
-
-SERVERS = ("uvicorn", "granian", "fastpysgi")
-MUST_HOLD = (
-    *(
-        Threshold(
-            workload=workload,
-            figures=("cpu_us",),
-            rivals=SERVERS,
-            limit=Limit("at most", times),
-            says=f"{says}: server CPU per request, against the best of the three peers",
-        )
-        for workload, times, says in (
-            ("http-hello", 0.7, "GET hello"),
-            ("http-body-1k", 0.75, "GET of 1 KiB of JSON"),
-            ("http-body-10k", 0.75, "GET of 10,000 bytes"),
-            ("http-post", 0.75, "POST of 10,000 bytes"),
-            ("http-wait", 0.75, "GET that waits for 10 ms"),
-        )
-    ),
-    Threshold(
-        workload="http-stream",
-        figures=("cpu_us",),
-        # fastpysgi stops after the first chunk.
-        rivals=("uvicorn", "granian"),
-        limit=Limit("at most", 0.75),
-        says="GET of 16 chunks: server CPU per request, against the better of the two peers",
-    ),
-    Threshold(
-        workload="tcp-protocol",
-        figures=("cpu_us",),
-        rivals=("uvloop",),
-        limit=Limit("at most", 0.85),
-        says="TCP echo 1 KiB: server CPU per message, against uvloop",
-    ),
-)
 
 
 def loop_thresholds(workloads: Sequence[Workload]) -> list[Threshold | MeanThreshold]:
@@ -159,6 +133,15 @@ def judge(threshold: Threshold, medians: Mapping[str, Figures]) -> Verdict:
     )
 
 
+def judge_own(threshold: OwnThreshold, medians: Mapping[str, Figures]) -> Verdict:
+    """Look at our figure alone."""
+    figure = medians.get(OURS, {}).get(threshold.figure)
+    if figure is None:
+        return Verdict(threshold, "NOT JUDGED", None, "no valid figure")
+    holds = threshold.limit.holds(figure)
+    return Verdict(threshold, "holds" if holds else "FAILS", figure, threshold.figure)
+
+
 def judge_mean(threshold: MeanThreshold, medians: Medians) -> Verdict:
     """Compare over all rows; one that is missing is not left out quietly."""
     ratios, missing = [], []
@@ -183,12 +166,3 @@ def judge_mean(threshold: MeanThreshold, medians: Medians) -> Verdict:
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence."""
     return ", ".join(names)
-
-
-def judge_all(workloads: Sequence[Workload], medians: Medians) -> list[Verdict]:
-    """Judge what must hold of the workloads that this run measured."""
-    thresholds = [t for t in MUST_HOLD if t.workload in medians] + loop_thresholds(workloads)
-    return [
-        judge_mean(t, medians) if isinstance(t, MeanThreshold) else judge(t, medians[t.workload])
-        for t in thresholds
-    ]

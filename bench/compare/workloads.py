@@ -6,69 +6,51 @@ from dataclasses import dataclass
 
 from bench.compare import answers, load, loop_workloads, loops
 from bench.compare.apps import bodies
-from bench.compare.contenders import HTTP_SERVERS, LIMIT, HttpCommand, echo_servers
+from bench.compare.contenders import LIMIT, OURS, EchoCommand, echo_servers
 from bench.compare.echo_workloads import (
     ECHO_CONNECTIONS,
     IDLE_CONNECTIONS,
     EchoWorkload,
     IdleWorkload,
 )
-from bench.compare.endpoints import Endpoint
 from bench.compare.figures import Figures
-from bench.compare.measurement import Setting, Workload, measured_server
-from bench.compare.process import free_port
+from bench.compare.http_workloads import (
+    HTTP2_CONNECTIONS,
+    HTTP_CONNECTIONS,
+    WEBSOCKET_CONNECTIONS,
+    Http2Workload,
+    HttpWorkload,
+    WebSocketWorkload,
+    static_path,
+)
+from bench.compare.measurement import Setting, Workload
+from bench.compare.rate_workloads import (
+    CalmWorkload,
+    OverloadedServer,
+    OverloadWorkload,
+    StartWorkload,
+)
+from bench.compare.servers import (
+    HTTP_SERVERS,
+    UVICORN_ZTTP,
+    HttpCommand,
+    Offer,
+    granian,
+    hoopsnake,
+    servers,
+    uvicorn,
+)
 
-HTTP_CONNECTIONS = 64
 WAITING_CONNECTIONS = 512
 POST_BYTES = 10_000
 LOOP_SECONDS = 60
-ASGI_SERVERS = tuple((name, run) for name, run in HTTP_SERVERS.items() if name != LIMIT)
-
-
-@dataclass(frozen=True)
-class HttpWorkload:
-    """wrk against a server."""
-
-    key: str
-    title: str
-    application: str
-    path: str
-    is_right: answers.BodyCheck
-    post_bytes: int = 0
-    connections: int = HTTP_CONNECTIONS
-    servers: Sequence[tuple[str, HttpCommand]] = tuple(HTTP_SERVERS.items())
-
-    @property
-    def contenders(self) -> Sequence[str]:
-        """Who is measured."""
-        return [name for name, _ in self.servers]
-
-    @property
-    def loop_rows(self) -> Mapping[str, Sequence[str]]:
-        """None: servers differ in more than their loop."""
-        return {}
-
-    def measure(self, contender: str, setting: Setting) -> Figures:
-        """Start the server, check its answers, warm it up, load it, end it."""
-        port = free_port()
-        method, body = ("POST", b"p" * self.post_bytes) if self.post_bytes else ("GET", None)
-
-        def put_load(seconds: int) -> load.Load:
-            return load.wrk(
-                f"http://127.0.0.1:{port}{self.path}",
-                connections=self.connections,
-                seconds=seconds,
-                post_bytes=self.post_bytes,
-                cores=setting.cores.load,
-            )
-
-        return measured_server(
-            dict(self.servers)[contender](setting.programs, self.application, port),
-            Endpoint(port=port),
-            setting,
-            check=lambda: answers.check_http(port, method, self.path, body, self.is_right),
-            put_load=put_load,
-        )
+STATIC_BYTES = 50_000
+HELLO = "bench.compare.apps.hello:app"
+WEBSOCKET = "bench.compare.apps.websocket_echo:app"
+# Those that come near the best. hypercorn and gunicorn take two to ten times as much for GET hello,
+# where they are measured, as they are with what else only few can do.
+FAST_SERVERS = servers("uvicorn", "granian", "fastpysgi")
+WEBSOCKET_SERVERS = servers("uvicorn", "granian", "hypercorn", "gunicorn")
 
 
 @dataclass(frozen=True)
@@ -79,6 +61,7 @@ class LoopWorkload:
     title: str
     suite: loop_workloads.Suite
     contenders: Sequence[str] = loops.NAMES
+    most_rounds: int | None = None
 
     @property
     def loop_rows(self) -> Mapping[str, Sequence[str]]:
@@ -110,11 +93,27 @@ def tcp_echo(key: str, interface: str, size: int, says: str, *, limit: bool) -> 
     )
 
 
+def websocket_echo(key: str, says: str, size: int) -> WebSocketWorkload:
+    """Echo messages of one size."""
+    return WebSocketWorkload(
+        key=key,
+        title=f"WebSocket echo of {says}, raw ASGI, {WEBSOCKET_CONNECTIONS} connections",
+        application=WEBSOCKET,
+        size=size,
+        servers=WEBSOCKET_SERVERS,
+    )
+
+
+def over_http(command: HttpCommand, application: str, offer: Offer) -> EchoCommand:
+    """Start a server where an echo program is asked for."""
+    return lambda programs, _interface, where: command(programs, application, where.port, offer)
+
+
 WORKLOADS: tuple[Workload, ...] = (
     HttpWorkload(
         key="http-hello",
         title=f"GET hello, raw ASGI, {HTTP_CONNECTIONS} connections",
-        application="bench.compare.apps.hello:app",
+        application=HELLO,
         path="/",
         is_right=answers.exactly(b"Hello, World!"),
     ),
@@ -126,7 +125,7 @@ WORKLOADS: tuple[Workload, ...] = (
         is_right=answers.json_equal_to(
             {"id": 7, "name": "item 7", "price": 9.5, "currency": "CHF", "tags": ["new", "typed"]}
         ),
-        servers=ASGI_SERVERS,
+        servers=FAST_SERVERS,
     ),
     HttpWorkload(
         key="http-post",
@@ -135,6 +134,7 @@ WORKLOADS: tuple[Workload, ...] = (
         path="/echo",
         is_right=answers.exactly(b"p" * POST_BYTES),
         post_bytes=POST_BYTES,
+        servers=(*FAST_SERVERS, (LIMIT, HTTP_SERVERS[LIMIT])),
     ),
     HttpWorkload(
         key="http-body-1k",
@@ -142,7 +142,7 @@ WORKLOADS: tuple[Workload, ...] = (
         application="bench.compare.apps.bodies:app",
         path="/json",
         is_right=answers.exactly(bodies.JSON),
-        servers=ASGI_SERVERS,
+        servers=FAST_SERVERS,
     ),
     HttpWorkload(
         key="http-body-10k",
@@ -150,7 +150,7 @@ WORKLOADS: tuple[Workload, ...] = (
         application="bench.compare.apps.bodies:app",
         path="/large",
         is_right=answers.exactly(bodies.LARGE),
-        servers=ASGI_SERVERS,
+        servers=FAST_SERVERS,
     ),
     HttpWorkload(
         key="http-wait",
@@ -159,7 +159,7 @@ WORKLOADS: tuple[Workload, ...] = (
         path="/",
         is_right=answers.exactly(b"Hello, World!"),
         connections=WAITING_CONNECTIONS,
-        servers=ASGI_SERVERS,
+        servers=FAST_SERVERS,
     ),
     HttpWorkload(
         key="http-stream",
@@ -167,6 +167,88 @@ WORKLOADS: tuple[Workload, ...] = (
         application="bench.compare.apps.stream:app",
         path="/stream",
         is_right=answers.exactly(b"x" * 16 * 1024),
+        servers=(*FAST_SERVERS, (LIMIT, HTTP_SERVERS[LIMIT])),
+    ),
+    HttpWorkload(
+        key="http-static",
+        title=f"GET of a static file of {STATIC_BYTES:,} bytes, {HTTP_CONNECTIONS} connections",
+        application=HELLO,
+        path=static_path(),
+        is_right=answers.exactly(b"s" * STATIC_BYTES),
+        static=b"s" * STATIC_BYTES,
+        servers=servers("uvicorn", "granian"),
+    ),
+    HttpWorkload(
+        key="https-hello",
+        title=f"GET hello over TLS, raw ASGI, {HTTP_CONNECTIONS} connections",
+        application=HELLO,
+        path="/",
+        is_right=answers.exactly(b"Hello, World!"),
+        tls=True,
+        servers=servers("uvicorn", UVICORN_ZTTP, "granian", "hypercorn", "gunicorn", LIMIT),
+    ),
+    Http2Workload(
+        key="http2-hello",
+        title=f"GET hello over HTTP/2, raw ASGI, {HTTP2_CONNECTIONS} connections of {load.STREAMS} "
+        "streams",
+        application=HELLO,
+        path="/",
+        body_bytes=13,
+        servers=servers(UVICORN_ZTTP, "granian", "hypercorn", "gunicorn", LIMIT),
+    ),
+    websocket_echo("websocket-64", "64 bytes", 64),
+    websocket_echo("websocket-64k", "64 KiB", 64 * 1024),
+    CalmWorkload(
+        key="calm-hello",
+        title="GET hello at 70 % of each server's best, raw ASGI, evenly spread",
+        application=HELLO,
+        servers=servers("uvicorn", "granian", "fastpysgi"),
+    ),
+    OverloadWorkload(
+        key="overload",
+        title="Ten times the requests that a pool of eight places can serve, deadline 250 ms",
+        application="bench.compare.apps.limited:app",
+        servers={
+            OURS: OverloadedServer(
+                hoopsnake,
+                ("--concurrency", "16", "--queue", "64"),
+                admin_option="--admin",
+                health="/health/ready",
+            ),
+            # Both turn requests away above so many connections; they have no second address.
+            "uvicorn": OverloadedServer(uvicorn, ("--limit-concurrency", "80")),
+            "granian": OverloadedServer(granian, ("--backpressure", "80")),
+        },
+        most_rounds=1,
+    ),
+    StartWorkload(
+        key="start",
+        title="From the start to the first byte of an answer, raw ASGI",
+        application=HELLO,
+        servers=servers("uvicorn", "granian", "fastpysgi", "hypercorn", "gunicorn"),
+        most_rounds=1,
+    ),
+    IdleWorkload(
+        key="idle-http",
+        title=f"{IDLE_CONNECTIONS:,} idle keep-alive connections",
+        servers=tuple(
+            (name, over_http(command, HELLO, Offer()))
+            for name, command in servers("uvicorn", "granian", LIMIT)
+        ),
+        talk="http",
+        settling=3.0,
+        most_rounds=1,
+    ),
+    IdleWorkload(
+        key="idle-websockets",
+        title=f"{IDLE_CONNECTIONS:,} idle WebSockets",
+        servers=tuple(
+            (name, over_http(command, WEBSOCKET, Offer(websocket=True)))
+            for name, command in servers("uvicorn", "granian")
+        ),
+        talk="websocket",
+        settling=3.0,
+        most_rounds=1,
     ),
     tcp_echo("tcp-protocol", "protocol", 1024, "asyncio.Protocol", limit=True),
     tcp_echo("tcp-protocol-10k", "protocol", 10 * 1024, "asyncio.Protocol", limit=True),

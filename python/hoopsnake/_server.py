@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from hoopsnake._attendants import Attendant, LoneProcess
@@ -67,7 +67,7 @@ async def serve(
 
 
 async def serve_attended(
-    application: Callable[..., Awaitable[None]],
+    application: Callable[..., Any],
     config: ServerConfig,
     journal: Journal,
     attendant: Attendant,

@@ -29,6 +29,7 @@ import argparse, json, socket, sys
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--idle-load", action="store_true")
+parser.add_argument("--talk", choices=["echo"])
 for name in ("--port", "--connections", "--size"):
     parser.add_argument(name, type=int)
 asked = parser.parse_args()

@@ -1,24 +1,33 @@
-//! The command line: four modes, where they listen or connect, and the few numbers they take.
+//! The command line: its modes, where they listen or connect, and the few numbers they take.
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
-use crate::{echo_load::EchoLoad, endpoint::Endpoint, idle_load::IdleLoad};
+use crate::{
+    echo_load::EchoLoad, endpoint::Endpoint, http::Version, idle_load::IdleLoad, message::Talk,
+    rate_load::RateLoad,
+};
 
 /// What `--help` and a wrong command line show.
 pub const USAGE: &str = "\
-usage: plain-hyper ENDPOINT                 answer GET / (hello), POST /echo and GET /stream
+usage: plain-hyper ENDPOINT [--http2]       answer GET / (hello), POST /echo and GET /stream,
+                                            over HTTP/2 from the first byte if asked
        plain-hyper ENDPOINT --echo          answer every byte with itself
        plain-hyper ENDPOINT --echo-load     load an echo server, print JSON, end
             [--connections N]  how many at once (50)
+            [--talk WHAT]      echo, http (GET /) or websocket (echo)
             [--size BYTES]     bytes in a message (1024)
             [--seconds S]      for how long (2)
             [--seed N]         what the message's bytes are drawn from (1)
        plain-hyper ENDPOINT --idle-load     open connections, echo once on each, print JSON,
                                             and hold them until standard input ends
-            [--connections N] [--size BYTES] [--seed N]
+            [--connections N] [--talk WHAT] [--size BYTES] [--seed N]
+       plain-hyper ENDPOINT --rate-load     GET / so often, print JSON, end
+            --rate N           requests a second
+            [--deadline S]     a request without an answer by then is given up (1)
+            [--connections N] [--seconds S]
 ENDPOINT is one of
             --port PORT                TCP
-            --port PORT --tls FOLDER   TLS, with chain.pem and key.pem of that folder; no HTTP
+            --port PORT --tls FOLDER   TLS, with chain.pem and key.pem of that folder
             --port PORT --udp          UDP; no HTTP
             --unix PATH                a Unix socket; no HTTP
 Everything stays on 127.0.0.1 and on one thread.";
@@ -27,10 +36,11 @@ Everything stays on 127.0.0.1 and on one thread.";
 #[derive(Debug, PartialEq)]
 pub enum Mode {
     Help,
-    Http { port: u16 },
+    Http(Endpoint, Version),
     Echo(Endpoint),
     EchoLoad(EchoLoad),
     IdleLoad(IdleLoad),
+    RateLoad(RateLoad),
 }
 
 /// What was said, before it is known to make sense.
@@ -40,9 +50,13 @@ struct Said {
     tls: Option<PathBuf>,
     udp: bool,
     unix: Option<PathBuf>,
+    version: Version,
+    talk: Talk,
     connections: usize,
     size: usize,
     duration: Duration,
+    rate: f64,
+    deadline: Duration,
     seed: u64,
 }
 
@@ -54,9 +68,13 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode, String
         tls: None,
         udp: false,
         unix: None,
+        version: Version::Http1,
+        talk: Talk::Echo,
         connections: 50,
         size: 1024,
         duration: Duration::from_secs(2),
+        rate: 0.0,
+        deadline: Duration::from_secs(1),
         seed: 1,
     };
     while let Some(argument) = arguments.next() {
@@ -67,17 +85,18 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode, String
             "--tls" => said.tls = Some(value()?.into()),
             "--udp" => said.udp = true,
             "--unix" => said.unix = Some(value()?.into()),
-            "--echo" | "--echo-load" | "--idle-load" => {
+            "--http2" => said.version = Version::Http2,
+            "--talk" => said.talk = talk(&value()?)?,
+            "--echo" | "--echo-load" | "--idle-load" | "--rate-load" => {
                 if let Some(other) = said.mode.replace(argument.clone()) {
                     return Err(format!("{other} and {argument} exclude each other"));
                 }
             }
             "--connections" => said.connections = number(&argument, &value()?)?,
             "--size" => said.size = number(&argument, &value()?)?,
-            "--seconds" => {
-                said.duration = Duration::try_from_secs_f64(number(&argument, &value()?)?)
-                    .map_err(|fault| format!("--seconds: {fault}"))?;
-            }
+            "--seconds" => said.duration = seconds(&argument, &value()?)?,
+            "--deadline" => said.deadline = seconds(&argument, &value()?)?,
+            "--rate" => said.rate = number(&argument, &value()?)?,
             "--seed" => said.seed = number(&argument, &value()?)?,
             _ => return Err(format!("unknown argument {argument}")),
         }
@@ -87,7 +106,7 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode, String
 
 impl Said {
     fn into_mode(self) -> Result<Mode, String> {
-        let Self { connections, size, duration, seed, .. } = self;
+        let Self { talk, connections, size, duration, rate, deadline, seed, version, .. } = self;
         let endpoint = match (self.port, self.tls, self.udp, self.unix) {
             (0, None, false, Some(path)) => Endpoint::Unix { path },
             (_, _, _, Some(_)) => return Err("--unix excludes --port, --tls and --udp".to_owned()),
@@ -98,19 +117,40 @@ impl Said {
             (_, Some(_), true, None) => return Err("--tls and --udp exclude each other".to_owned()),
         };
         let mode = self.mode.as_deref();
-        if matches!(mode, Some("--echo-load" | "--idle-load")) && (connections == 0 || size == 0) {
+        if matches!(mode, Some("--echo-load" | "--idle-load" | "--rate-load"))
+            && (connections == 0 || size == 0)
+        {
             return Err("--connections and --size must be at least 1".to_owned());
         }
         match (mode, endpoint) {
             (Some("--echo"), endpoint) => Ok(Mode::Echo(endpoint)),
             (Some("--echo-load"), endpoint) => {
-                Ok(Mode::EchoLoad(EchoLoad { endpoint, connections, size, duration, seed }))
+                Ok(Mode::EchoLoad(EchoLoad { endpoint, talk, connections, size, duration, seed }))
             }
-            (Some(_), endpoint) => Ok(Mode::IdleLoad(IdleLoad { endpoint, connections, size, seed })),
-            (None, Endpoint::Tcp { port }) => Ok(Mode::Http { port }),
+            (Some("--rate-load"), endpoint) if rate > 0.0 && rate.is_finite() => {
+                Ok(Mode::RateLoad(RateLoad { endpoint, rate, connections, duration, deadline }))
+            }
+            (Some("--rate-load"), _) => Err("--rate must be above 0".to_owned()),
+            (Some(_), endpoint) => Ok(Mode::IdleLoad(IdleLoad { endpoint, talk, connections, size, seed })),
+            (None, endpoint @ (Endpoint::Tcp { .. } | Endpoint::Tls { .. })) => {
+                Ok(Mode::Http(endpoint, version))
+            }
             (None, _) => Err("HTTP is spoken over TCP alone".to_owned()),
         }
     }
+}
+
+fn talk(name: &str) -> Result<Talk, String> {
+    match name {
+        "echo" => Ok(Talk::Echo),
+        "http" => Ok(Talk::Http),
+        "websocket" => Ok(Talk::WebSocket),
+        _ => Err(format!("--talk: {name} is not echo, http or websocket")),
+    }
+}
+
+fn seconds(name: &str, text: &str) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(number(name, text)?).map_err(|fault| format!("{name}: {fault}"))
 }
 
 fn number<T: FromStr>(name: &str, text: &str) -> Result<T, String> {
@@ -127,12 +167,13 @@ mod tests {
 
     #[test]
     fn each_mode_is_read() {
-        assert_eq!(parsed("--port 80"), Ok(Mode::Http { port: 80 }));
+        assert_eq!(parsed("--port 80"), Ok(Mode::Http(Endpoint::Tcp { port: 80 }, Version::Http1)));
         assert_eq!(parsed("--echo --port 80"), Ok(Mode::Echo(Endpoint::Tcp { port: 80 })));
         assert_eq!(
             parsed("--port 80 --echo-load --seconds 0.5 --connections 3 --size 9 --seed 4"),
             Ok(Mode::EchoLoad(EchoLoad {
                 endpoint: Endpoint::Tcp { port: 80 },
+                talk: Talk::Echo,
                 connections: 3,
                 size: 9,
                 duration: Duration::from_millis(500),
@@ -140,9 +181,21 @@ mod tests {
             }))
         );
         assert_eq!(
-            parsed("--port 80 --idle-load --connections 7"),
+            parsed("--port 80 --rate-load --rate 100.5 --deadline 0.25"),
+            Ok(Mode::RateLoad(RateLoad {
+                endpoint: Endpoint::Tcp { port: 80 },
+                rate: 100.5,
+                connections: 50,
+                duration: Duration::from_secs(2),
+                deadline: Duration::from_millis(250),
+            }))
+        );
+        assert_eq!(parsed("--port 80 --http2"), Ok(Mode::Http(Endpoint::Tcp { port: 80 }, Version::Http2)));
+        assert_eq!(
+            parsed("--port 80 --idle-load --connections 7 --talk websocket"),
             Ok(Mode::IdleLoad(IdleLoad {
                 endpoint: Endpoint::Tcp { port: 80 },
+                talk: Talk::WebSocket,
                 connections: 7,
                 size: 1024,
                 seed: 1,
@@ -176,6 +229,8 @@ mod tests {
             ("--unix path", "HTTP is spoken over TCP alone"),
             ("--port 80 --udp", "HTTP is spoken over TCP alone"),
             ("--port 80 --echo --echo-load", "--echo and --echo-load exclude each other"),
+            ("--port 80 --rate-load", "--rate must be above 0"),
+            ("--port 80 --echo-load --talk slowly", "--talk: slowly is not echo, http or websocket"),
             ("--port 80 --echo-load --size 0", "--connections and --size must be at least 1"),
             ("--port 80 --idle-load --connections 0", "--connections and --size must be at least 1"),
         ] {

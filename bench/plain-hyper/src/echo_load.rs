@@ -1,4 +1,4 @@
-//! The load of the echo rows: closed-loop clients on one thread that count messages and latencies.
+//! The load that never pauses: closed-loop clients on one thread that count messages and latencies.
 
 use std::{
     cell::RefCell,
@@ -11,7 +11,8 @@ use tokio::{task::JoinSet, time};
 
 use crate::{
     endpoint::{Connection, Connector, Endpoint},
-    message::{exchange, message, receive_buffer},
+    latencies::Latencies,
+    message::{Message, Talk},
 };
 
 // A server that stops answering must not keep the bench waiting.
@@ -21,6 +22,7 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, PartialEq)]
 pub struct EchoLoad {
     pub endpoint: Endpoint,
+    pub talk: Talk,
     pub connections: usize,
     pub size: usize,
     pub duration: Duration,
@@ -29,11 +31,15 @@ pub struct EchoLoad {
 
 /// Runs the load and returns its figures as one line of JSON.
 pub async fn run(load: EchoLoad) -> io::Result<String> {
-    let message: Rc<[u8]> = message(load.size, load.seed).into();
+    let message = Rc::new(Message::new(load.talk, load.size, load.seed));
     let connector = Connector::new(&load.endpoint)?;
     let mut connections = Vec::with_capacity(load.connections);
     for _ in 0..load.connections {
-        let connection = time::timeout(GRACE, connector.connect());
+        let connection = time::timeout(GRACE, async {
+            let mut connection = connector.connect().await?;
+            message.open(&mut connection).await?;
+            Ok::<_, io::Error>(connection)
+        });
         connections.push(connection.await.map_err(|_| io::Error::other("connecting took too long"))??);
     }
 
@@ -54,19 +60,19 @@ pub async fn run(load: EchoLoad) -> io::Result<String> {
     })
     .await
     .map_err(|_| io::Error::other("the server stopped answering"))??;
-    Ok(latencies.borrow().report(began.elapsed()))
+    Ok(report(&latencies.borrow(), began.elapsed()))
 }
 
 async fn send_until(
     mut connection: Connection,
-    message: &[u8],
+    message: &Message,
     deadline: Instant,
     latencies: &RefCell<Latencies>,
 ) -> io::Result<()> {
-    let mut buffer = receive_buffer(message);
+    let mut buffer = message.receive_buffer();
     let mut sent_at = Instant::now();
     while sent_at < deadline {
-        exchange(&mut connection, message, &mut buffer).await?;
+        message.exchange(&mut connection, &mut buffer).await?;
         let now = Instant::now();
         latencies.borrow_mut().record(now - sent_at);
         sent_at = now;
@@ -74,63 +80,13 @@ async fn send_until(
     Ok(())
 }
 
-/// Counts per whole microsecond: exact percentiles in a fixed amount of memory.
-struct Latencies {
-    counts: Vec<u32>,
-    total: u64,
-}
-
-impl Latencies {
-    /// Latencies beyond this many microseconds are counted as this many.
-    const LONGEST: usize = 500_000;
-
-    fn new() -> Self {
-        Self { counts: vec![0; Self::LONGEST + 1], total: 0 }
-    }
-
-    fn record(&mut self, latency: Duration) {
-        let bucket = usize::try_from(latency.as_micros()).unwrap_or(usize::MAX).min(Self::LONGEST);
-        self.counts[bucket] += 1;
-        self.total += 1;
-    }
-
-    /// The smallest latency that at least `share` of all messages did not exceed.
-    fn percentile(&self, share: f64) -> usize {
-        let wanted = (self.total as f64 * share).ceil() as u64;
-        let mut seen = 0;
-        for (microseconds, count) in self.counts.iter().enumerate() {
-            seen += u64::from(*count);
-            if seen >= wanted {
-                return microseconds;
-            }
-        }
-        Self::LONGEST
-    }
-
-    fn report(&self, elapsed: Duration) -> String {
-        format!(
-            "{{\"messages\": {}, \"seconds\": {:.6}, \"per_second\": {:.1}, \"p50_us\": {}, \"p99_us\": {}}}",
-            self.total,
-            elapsed.as_secs_f64(),
-            self.total as f64 / elapsed.as_secs_f64(),
-            self.percentile(0.50),
-            self.percentile(0.99),
-        )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_exact_to_a_microsecond() {
-        let mut latencies = Latencies::new();
-        for microseconds in 1..=100 {
-            latencies.record(Duration::from_micros(microseconds));
-        }
-        assert_eq!((latencies.percentile(0.50), latencies.percentile(0.99)), (50, 99));
-        latencies.record(Duration::from_secs(60));
-        assert_eq!(latencies.percentile(1.0), Latencies::LONGEST);
-    }
+fn report(latencies: &Latencies, elapsed: Duration) -> String {
+    format!(
+        "{{\"messages\": {}, \"seconds\": {:.6}, \"per_second\": {:.1}, \"p50_us\": {}, \"p99_us\": {}}}",
+        latencies.total(),
+        elapsed.as_secs_f64(),
+        latencies.total() as f64 / elapsed.as_secs_f64(),
+        latencies.percentile(0.50),
+        latencies.percentile(0.99),
+    )
 }

@@ -126,7 +126,7 @@ impl Accepted {
 }
 
 /// Listens on loopback.
-pub async fn listen(port: u16) -> io::Result<TcpListener> {
+async fn listen(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|fault| cannot_listen(port, &fault))
 }
 

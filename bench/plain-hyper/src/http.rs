@@ -13,29 +13,58 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body, Frame, Incoming},
     header::{CONTENT_TYPE, HeaderValue},
-    server::conn::http1,
+    rt::Executor,
+    server::conn::{http1, http2},
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, task};
+use tokio::task;
+
+use crate::endpoint::{Connection, Listener};
 
 const STREAM_CHUNKS: usize = 16;
 const STREAM_CHUNK: &[u8] = &[b'x'; 1024];
 
 type Answer = Either<Full<Bytes>, Either<Incoming, Chunks>>;
 
-/// Serves HTTP/1.1 until the process is ended.
-pub async fn serve(listener: TcpListener) -> io::Result<()> {
-    let mut builder = http1::Builder::new();
-    builder.pipeline_flush(true);
+/// Which version is spoken, without asking.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Version {
+    Http1,
+    Http2,
+}
+
+/// Runs the tasks of HTTP/2's streams on this thread.
+#[derive(Clone, Copy)]
+struct Here;
+
+impl<F: Future<Output: 'static> + 'static> Executor<F> for Here {
+    fn execute(&self, task: F) {
+        task::spawn_local(task);
+    }
+}
+
+/// Serves until the process is ended.
+pub async fn serve(listener: Listener, version: Version) -> io::Result<()> {
     loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        let connection = builder.serve_connection(TokioIo::new(stream), service_fn(answer));
+        let accepted = listener.accept().await?;
         task::spawn_local(async move {
-            // Clients close and reset as they like; that is no fault of this server.
-            let _ = connection.await;
+            // Clients close, reset and break handshakes off as they like; that is no fault of this server.
+            if let Ok(stream) = accepted.ready().await {
+                let _ = serve_connection(stream, version).await;
+            }
         });
+    }
+}
+
+async fn serve_connection(stream: Connection, version: Version) -> hyper::Result<()> {
+    let stream = TokioIo::new(stream);
+    match version {
+        Version::Http1 => {
+            let mut builder = http1::Builder::new();
+            builder.pipeline_flush(true).serve_connection(stream, service_fn(answer)).await
+        }
+        Version::Http2 => http2::Builder::new(Here).serve_connection(stream, service_fn(answer)).await,
     }
 }
 

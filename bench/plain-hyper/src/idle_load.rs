@@ -1,4 +1,4 @@
-//! The load of the memory row: many connections that are open and quiet.
+//! The load of the memory rows: many connections that are open and quiet.
 
 use std::{
     io::{self, Read, Write},
@@ -9,7 +9,7 @@ use tokio::time;
 
 use crate::{
     endpoint::{Connection, Connector, Endpoint},
-    message::{exchange, message, receive_buffer},
+    message::{Message, Talk},
 };
 
 // For all connections together; a server that does not accept must not keep the bench waiting.
@@ -19,8 +19,9 @@ const LONGEST: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq)]
 pub struct IdleLoad {
     pub endpoint: Endpoint,
+    pub talk: Talk,
     pub connections: usize,
-    /// Each connection has echoed one message of this size, so the server has accepted it.
+    /// Each connection has had the answer to one message of this size, so the server has accepted it.
     pub size: usize,
     pub seed: u64,
 }
@@ -38,13 +39,14 @@ pub async fn run(load: IdleLoad) -> io::Result<()> {
 }
 
 async fn open(load: &IdleLoad) -> io::Result<Vec<Connection>> {
-    let message = message(load.size, load.seed);
-    let mut buffer = receive_buffer(&message);
+    let message = Message::new(load.talk, load.size, load.seed);
+    let mut buffer = message.receive_buffer();
     let connector = Connector::new(&load.endpoint)?;
     let mut connections = Vec::with_capacity(load.connections);
     for _ in 0..load.connections {
         let mut connection = connector.connect().await?;
-        exchange(&mut connection, &message, &mut buffer).await?;
+        message.open(&mut connection).await?;
+        message.exchange(&mut connection, &mut buffer).await?;
         connections.push(connection);
     }
     Ok(connections)

@@ -1,4 +1,4 @@
-//! The bench's limit: what one thread of hyper or tokio costs when no Python runs, and the loads of the echo rows.
+//! The bench's limit: what one thread of hyper or tokio costs when no Python runs, and the loads of the bench.
 
 mod arguments;
 mod datagrams;
@@ -7,7 +7,9 @@ mod echo_load;
 mod endpoint;
 mod http;
 mod idle_load;
+mod latencies;
 mod message;
+mod rate_load;
 
 use std::{io, process::ExitCode};
 
@@ -40,7 +42,9 @@ fn run(mode: Mode) -> io::Result<()> {
                 println!("{USAGE}");
                 Ok(())
             }
-            Mode::Http { port } => http::serve(endpoint::listen(port).await?).await,
+            Mode::Http(endpoint, version) => {
+                http::serve(endpoint::Listener::bind(&endpoint).await?, version).await
+            }
             Mode::Echo(endpoint::Endpoint::Udp { port }) => datagrams::serve(port).await,
             Mode::Echo(endpoint) => echo::serve(&endpoint).await,
             Mode::EchoLoad(load) => {
@@ -48,6 +52,10 @@ fn run(mode: Mode) -> io::Result<()> {
                 Ok(())
             }
             Mode::IdleLoad(load) => idle_load::run(load).await,
+            Mode::RateLoad(load) => {
+                println!("{}", rate_load::run(load).await?);
+                Ok(())
+            }
         }
     })
 }

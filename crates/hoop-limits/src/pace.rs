@@ -123,6 +123,11 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// Whether nothing was asked or on its way at the last look, nor at the one before it.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self.doing, Some(Doing::Idle { .. })) && self.since < self.looked
+    }
+
     /// Since when the connection has been doing what it does, if it was looked at before.
     pub fn since(&self) -> Option<Duration> {
         self.doing.map(|_| self.since)

@@ -104,7 +104,8 @@ pub async fn serve_connection<A: Application, E: Executor>(
 ) {
     let patience = serving.settings.handshake_timeout;
     let watched = serving.settings.limiter.watch();
-    let beginning = tokio::time::timeout(patience, begin(socket, &mut facts, &serving));
+    // Apart: what is done once would else take room in the task for as long as the connection is open.
+    let beginning = Box::pin(tokio::time::timeout(patience, begin(socket, &mut facts, &serving)));
     let beginning = watched.unless_ending(beginning);
     let Some(Some(begun)) = open.unless_stopping(beginning).await else { return };
     let application = &serving.application;

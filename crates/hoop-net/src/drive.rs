@@ -1,24 +1,33 @@
 //! Drives a connection of hyper's to its end, whichever protocol it speaks.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 
 use crate::limiter::WatchedConnection;
 use crate::passage::Ending;
 use crate::shutdown::{OpenConnection, Phase};
 
-/// Polls `connection` until it ends, the server closes it, its client is to be dropped, or `is_spent`.
-/// `wind_down` is called once: when the server stops, or when the connection is to end in order.
+/// How a connection was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// It has ended, or is to end now.
+    Ended,
+    /// It has nothing to do, and may rest until its client says something.
+    Resting,
+}
+
+/// Polls `connection` until it ends, the server closes it, its client is to be dropped, or `is_spent`;
+/// or until it may rest. `wind_down` is called once: when the server stops, or when the connection is to
+/// end in order.
 pub async fn drive<C: Future>(
-    connection: C,
+    mut connection: Pin<&mut C>,
     wind_down: impl Fn(Pin<&mut C>),
     is_spent: impl Fn() -> bool,
-    open: OpenConnection,
-    watched: WatchedConnection,
-) {
-    let passage = watched.passage().clone();
-    let mut connection = pin!(connection);
+    open: &OpenConnection,
+    watched: &WatchedConnection,
+) -> Left {
+    let passage = watched.passage();
     let mut draining = false;
     poll_fn(|cx| {
         open.remember(cx.waker());
@@ -41,10 +50,10 @@ pub async fn drive<C: Future>(
                     passage.ask_to_leave();
                     cx.waker().wake_by_ref();
                 }
-                Poll::Pending
+                if !draining && passage.goes_to_rest() { Poll::Ready(Left::Resting) } else { Poll::Pending }
             }
-            _ => Poll::Ready(()),
+            _ => Poll::Ready(Left::Ended),
         }
     })
-    .await;
+    .await
 }

@@ -61,6 +61,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
         }
     }
 
+    /// Gives back memory until the client says something. `ahead` is what hyper was given and has not used.
+    pub fn rest(&mut self, ahead: &[u8]) {
+        if !ahead.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            self.held = BytesMut::from(&[ahead, held.as_ref()].concat()[..]);
+            self.cleared += ahead.len();
+        }
+        self.wire.rest();
+    }
+
+    /// Waits for the client to say something, or to leave.
+    pub fn poll_stir(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.held.is_empty() {
+            return Poll::Ready(());
+        }
+        let read = self.poll_read_held(cx);
+        let received = if let Poll::Ready(Ok(received)) = &read { *received } else { 0 };
+        self.passage.read(received, self.gate.position(), !self.held.is_empty(), read.is_pending());
+        read.map(drop)
+    }
+
     /// Looks at bytes that have arrived and not passed; how many may pass.
     fn inspect(gate: &mut Gate, passage: &Passage, depth: u32, bytes: &[u8]) -> (usize, Stop) {
         let room = depth.saturating_sub(passage.unanswered());
@@ -233,6 +254,23 @@ mod tests {
     const HEAD: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     const UPLOAD: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
     const HANDSHAKE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+    #[tokio::test]
+    async fn a_rest_ends_with_bytes_and_gives_back_what_was_read_ahead() {
+        let mut connection = Connection::new(8);
+        connection.gated.rest(b"ahead");
+        assert_eq!(connection.read(), Some("ahead".to_owned()));
+
+        let mut cx = Context::from_waker(Waker::noop());
+        connection.gated.rest(b"");
+        assert!(connection.gated.poll_stir(&mut cx).is_pending());
+        assert!(connection.passage.sight().awaited);
+        connection.send(HEAD).await;
+        assert!(connection.gated.poll_stir(&mut cx).is_ready());
+        assert_eq!(connection.read(), Some(HEAD.to_owned()));
+        drop(connection.far);
+        assert!(connection.gated.poll_stir(&mut cx).is_ready(), "it has left");
+    }
 
     #[derive(Default)]
     struct Counter(AtomicUsize);

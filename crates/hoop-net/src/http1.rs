@@ -10,20 +10,21 @@ use hoop_http1::{Gate, MessageLimits, Refusal};
 use http::header::CONNECTION;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, Parts};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWrite;
 
 use crate::answer::{answer_http1, refuse_http1};
 use crate::answered_body::{Answered, AnsweredBody};
 use crate::application::Application;
 use crate::body::ResponseBody;
-use crate::drive::drive;
+use crate::drive::{Left, drive};
 use crate::gated_wire::GatedWire;
 use crate::interim::InterimResponses;
 use crate::limiter::WatchedConnection;
 use crate::passage::{Number, Passage};
-use crate::shutdown::OpenConnection;
+use crate::shutdown::{OpenConnection, Phase};
 use crate::transport::Transport;
 use crate::websocket::WebSocketHandshake;
 use crate::wire::{PeerSends, Wire};
@@ -53,11 +54,14 @@ pub async fn serve_http1<A: Application>(
     let peer_sends = PeerSends::default();
     let wire = Wire::new(transport, peer_sends.clone()).with_interim(interim);
     let passage = watched.passage().clone();
+    let at_rest = passage.clone();
     let gate = Gate::new(message);
-    let gated = GatedWire::new(wire, gate, passage.clone(), limits.pipelined.unwrap_or(u32::MAX));
+    // Behind a pointer, as it goes to hyper and back.
+    let mut gated =
+        Box::new(GatedWire::new(wire, gate, passage.clone(), limits.pipelined.unwrap_or(u32::MAX)));
     let entrance = watched.limiter().entrance.clone();
     let shutdown = open.shutdown();
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = Rc::new(service_fn(move |request: Request<Incoming>| {
         let asks_for_websocket = WebSocketHandshake::is_asked_for(&request);
         let number = passage.begin();
         // A WebSocket is one more thing whose peer may send until the end, and so is a bad request.
@@ -85,10 +89,69 @@ pub async fn serve_http1<A: Application>(
             }
             Ok::<_, Infallible>(response.map(|body| AnsweredBody::new(body, Answered::new(passage))))
         }
-    });
-    // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
-    let connection = builder(&message).serve_connection(TokioIo::new(gated), service).with_upgrades();
-    drive(connection, |it| it.graceful_shutdown(), || false, open, watched).await;
+    }));
+    loop {
+        // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
+        let connection =
+            builder(&message).serve_connection(TokioIo::new(gated), service.clone()).with_upgrades();
+        let mut connection = Box::pin(connection);
+        if drive(connection.as_mut(), |it| it.graceful_shutdown(), || false, &open, &watched).await
+            == Left::Ended
+        {
+            return;
+        }
+        // What hyper has for a connection is ten times what is needed to wait for its next request.
+        let Some(Parts { io, read_buf, .. }) = Pin::into_inner(connection).into_parts() else { return };
+        gated = io.into_inner();
+        gated.rest(&read_buf);
+        // It is as large as ever, empty or not.
+        drop(read_buf);
+        match rest(&mut gated, &open, &watched).await {
+            Waking::Bytes => at_rest.awakes(),
+            Waking::End => return,
+        }
+    }
+}
+
+/// Why a rest ends.
+enum Waking {
+    /// The client has said something, or has left.
+    Bytes,
+    /// The server stops, or the connection was to end.
+    End,
+}
+
+/// Waits for the client without anything but its socket.
+async fn rest(
+    gated: &mut GatedWire<Transport>,
+    open: &OpenConnection,
+    watched: &WatchedConnection,
+) -> Waking {
+    let woken = poll_fn(|cx| {
+        open.remember(cx.waker());
+        watched.remember(cx.waker());
+        if gated.poll_stir(cx).is_ready() {
+            return Poll::Ready(Waking::Bytes);
+        }
+        let stops = matches!(open.phase(), Phase::Draining | Phase::Closing);
+        if stops || watched.passage().ending().is_some() {
+            return Poll::Ready(Waking::End);
+        }
+        if watched.is_to_make_room() {
+            return Poll::Ready(Waking::End);
+        }
+        Poll::Pending
+    })
+    .await;
+    if matches!(woken, Waking::End) {
+        poll_fn(|cx| match Pin::new(&mut *gated).poll_shutdown(cx) {
+            Poll::Pending if open.phase() != Phase::Closing => Poll::Pending,
+            // A client that has gone is told nothing.
+            _ => Poll::Ready(()),
+        })
+        .await;
+    }
+    woken
 }
 
 /// Limits that hyper can keep: what passes the gate must not be refused behind it.

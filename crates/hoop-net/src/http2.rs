@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use crate::answer::answer_http2;
 use crate::answered_body::{Answered, AnsweredBody};
 use crate::application::{Application, Executor};
 use crate::connection::Serving;
-use crate::drive::drive;
+use crate::drive::{Left, drive};
 use crate::limiter::WatchedConnection;
 use crate::reset_budget::{ResetBudget, UnderWay};
 use crate::shutdown::OpenConnection;
@@ -115,5 +116,9 @@ pub async fn serve_http2<A: Application, E: Executor>(
         .keep_alive_timeout(options.ping_timeout)
         .serve_connection(TokioIo::new(Wire::new(transport, peer_sends)), service);
     // Winding down is a GOAWAY; the streams that are open go on.
-    drive(connection, |it| it.graceful_shutdown(), || resets.is_spent(), open, watched).await;
+    let mut connection = pin!(connection);
+    // What it has for its streams is its peer's state too, so it goes on without a rest.
+    while drive(connection.as_mut(), |it| it.graceful_shutdown(), || resets.is_spent(), &open, &watched).await
+        == Left::Resting
+    {}
 }

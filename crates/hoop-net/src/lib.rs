@@ -27,6 +27,7 @@ mod file_part;
 mod files;
 mod gated_wire;
 mod give_way;
+mod heap;
 mod http1;
 mod http2;
 mod interim;

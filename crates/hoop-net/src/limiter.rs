@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::application::Application;
 use crate::entrance::Entrance;
+use crate::heap;
 use crate::limits::Limits;
 use crate::passage::Passage;
 use crate::shutdown::Shutdown;
@@ -23,6 +24,9 @@ use crate::traffic::Traffic;
 const TICKS_PER_LIMIT: u32 = 10;
 const SHORTEST_TICK: Duration = Duration::from_millis(10);
 const LONGEST_TICK: Duration = Duration::from_millis(500);
+
+/// When so many have gone to rest, and no more go, what they had is given back to the system.
+const CROWD: usize = 1000;
 
 /// So many idle connections are compared for the one that has been idle longest.
 const COMPARED: usize = 32;
@@ -52,6 +56,8 @@ pub struct Limiter {
     /// Connections that were asked to leave and are still there.
     leaving: Cell<usize>,
     traffic: Arc<Traffic>,
+    /// Connections that went to rest since memory was given back.
+    rested: Cell<usize>,
     /// A new connection waits for one to leave.
     room_wanted: Cell<bool>,
     room: Notify,
@@ -77,6 +83,7 @@ impl Limiter {
             cursor: Cell::new(0),
             leaving: Cell::new(0),
             traffic: Arc::default(),
+            rested: Cell::new(0),
             room_wanted: Cell::new(false),
             room: Notify::new(),
             changed: Notify::new(),
@@ -145,15 +152,27 @@ impl Limiter {
         self.watched.borrow().len() == self.free.borrow().len()
     }
 
-    /// Tells the connections that take too long.
+    /// Tells the connections that take too long, and those that may rest.
     fn look(&self, now: Duration) {
+        let mut tired = 0;
         for watched in self.watched.borrow_mut().iter_mut().flatten() {
             if let Some(overdue) = watched.pace.look(&watched.passage.sight(), &self.limits.pace, now) {
                 watched.passage.tell(overdue);
                 if let Some(task) = &watched.task {
                     task.wake_by_ref();
                 }
+            } else if watched.pace.is_quiet()
+                && watched.passage.tire()
+                && let Some(task) = &watched.task
+            {
+                tired += 1;
+                task.wake_by_ref();
             }
+        }
+        self.rested.set(self.rested.get() + tired);
+        if tired == 0 && self.rested.get() >= CROWD {
+            self.rested.set(0);
+            heap::give_back();
         }
     }
 

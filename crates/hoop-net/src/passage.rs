@@ -39,6 +39,8 @@ pub struct Passage {
     late: AtomicU8,
     /// How the connection is to end, before its client ends it: one of the constants below.
     ending: AtomicU8,
+    /// It has nothing to do, so that it may give back what it does it with: one of the constants below.
+    rest: AtomicU8,
 }
 
 const OPEN: u8 = 0;
@@ -57,6 +59,10 @@ const LATE_BODY: u8 = 2;
 const STAYS_OPEN: u8 = 0;
 const CLOSES: u8 = 1;
 const DROPS: u8 = 2;
+
+const AWAKE: u8 = 0;
+const TIRED: u8 = 1;
+const ASLEEP: u8 = 2;
 
 /// How a connection is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,6 +215,30 @@ impl Passage {
             && self.stopped.get().is_none()
     }
 
+    /// The connection has been quiet for a while; whether its task is to be woken to go to rest.
+    pub fn tire(&self) -> bool {
+        let tires = self.rest.load(Ordering::Relaxed) == AWAKE && self.is_idle() && self.has_served();
+        if tires {
+            self.rest.store(TIRED, Ordering::Relaxed);
+        }
+        tires
+    }
+
+    /// Whether it goes to rest now: it was told that it may, and there is still nothing to do.
+    pub fn goes_to_rest(&self) -> bool {
+        if self.rest.load(Ordering::Relaxed) != TIRED {
+            return false;
+        }
+        let rests = self.is_idle();
+        self.rest.store(if rests { ASLEEP } else { AWAKE }, Ordering::Relaxed);
+        rests
+    }
+
+    /// There is something to do again.
+    pub fn awakes(&self) {
+        self.rest.store(AWAKE, Ordering::Relaxed);
+    }
+
     /// Something takes too long.
     pub fn tell(&self, overdue: Overdue) {
         match overdue {
@@ -245,5 +275,29 @@ impl Passage {
             (LATE_BODY, Position::Body) => Some(Refusal::BodyTimeout),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_rests_once_it_was_asked_for_something_and_is_idle() {
+        let passage = Passage::default();
+        assert!(!passage.tire(), "it has not served anything");
+        passage.pass(1, false);
+        assert!(!passage.tire(), "it is at work");
+        passage.answered();
+        assert!(!passage.goes_to_rest(), "nobody has said that it may");
+        assert!(passage.tire() && !passage.tire(), "it is told once");
+        assert!(passage.goes_to_rest() && !passage.goes_to_rest());
+        assert!(!passage.tire(), "it rests");
+        passage.awakes();
+        assert!(passage.tire());
+        passage.pass(1, false);
+        assert!(!passage.goes_to_rest(), "a request has come in between");
+        passage.answered();
+        assert!(!passage.goes_to_rest() && passage.tire(), "it is to be told again");
     }
 }

@@ -9,6 +9,9 @@ use pyo3::types::{IntoPyDict, PyDict, PyType};
 pub struct Imports {
     pub asyncio_future: Py<PyAny>,
     pub asyncio_task: Py<PyAny>,
+    /// Methods of `asyncio.Task`, to call on an instance without looking them up there.
+    pub task_done: Py<PyAny>,
+    pub task_exception: Py<PyAny>,
     pub cancelled_error: Py<PyAny>,
     pub asyncio_handle: Py<PyType>,
     pub asyncio_logger: Py<PyAny>,
@@ -65,10 +68,13 @@ impl Imports {
         if py.version_info() >= (3, 12) {
             eager_start.set_item("eager_start", true)?;
         }
+        let task = asyncio.getattr("Task")?;
         Ok(Self {
+            task_done: task.getattr("done")?.unbind(),
+            task_exception: task.getattr("exception")?.unbind(),
             asyncio_future: asyncio.getattr("Future")?.unbind(),
             cancelled_error: asyncio.getattr("CancelledError")?.unbind(),
-            asyncio_task: asyncio.getattr("Task")?.unbind(),
+            asyncio_task: task.unbind(),
             asyncio_handle: class(&events, "Handle")?,
             asyncio_logger: py.import("asyncio.log")?.getattr("logger")?.unbind(),
             asyncio_timer_handle: class(&events, "TimerHandle")?,

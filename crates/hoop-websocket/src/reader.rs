@@ -76,7 +76,23 @@ impl Reader {
     pub fn feed(&mut self, bytes: &[u8]) {
         self.input.drain(..self.taken);
         self.taken = 0;
-        self.input.extend_from_slice(bytes);
+        let rest = if self.input.is_empty() { self.take_directly(bytes) } else { bytes };
+        self.input.extend_from_slice(rest);
+    }
+
+    /// Takes what belongs to a message that is under way to where it stays; what is left.
+    fn take_directly<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (Some(payload), Some(message)) = (&mut self.payload, &mut self.message) else { return bytes };
+        if payload.head.is_control() || message.is_compressed {
+            return bytes;
+        }
+        let length = usize::try_from(payload.left).unwrap_or(usize::MAX).min(bytes.len());
+        let (piece, rest) = bytes.split_at(length);
+        let before = message.bytes.len();
+        message.bytes.extend_from_slice(piece);
+        payload.head.mask = unmask(message.bytes.get_mut(before..).unwrap_or_default(), payload.head.mask);
+        payload.left -= length as u64;
+        rest
     }
 
     /// The next event; `None` if more has to arrive first. After a violation there is no next.

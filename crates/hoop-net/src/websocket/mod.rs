@@ -18,7 +18,7 @@ pub use handshake::WebSocketHandshake;
 use keep_alive::{KeepAlive, Pulse};
 
 /// What is read at once.
-const READ_AT_ONCE: usize = 16 * 1024;
+const READ_AT_ONCE: usize = 32 * 1024;
 /// So many bytes may wait for the system before no message is taken, and of pongs only the last.
 const WRITE_AHEAD: usize = 64 * 1024;
 /// Memory for output that a silent connection may keep.

@@ -93,3 +93,52 @@ fn a_request_too_many_gets_a_503_and_the_application_nothing() {
         assert!(server.talk(last_get("/next").as_bytes()).await.ends_with("/next"));
     });
 }
+
+#[test]
+fn a_connection_that_has_rested_goes_on_where_it_was() {
+    in_runtime(async {
+        // The limit that is short makes the looks frequent; nothing here comes near it.
+        let limits = with_pace(|pace| pace.stall = Some(SHORT));
+        let server = Running::with_limits(App::path(), limits);
+        let mut stream = server.connect().await;
+        for turn in 0..3 {
+            send(&mut stream, get(&format!("/{turn}")).as_bytes()).await;
+            until(&mut stream, &format!("/{turn}")).await;
+            server.looked(5).await;
+        }
+        // A head in two pieces, with a rest before and none between.
+        send(&mut stream, b"GET /in-two HTTP/1.1\r\nho").await;
+        server.looked(5).await;
+        send(&mut stream, b"st: test\r\n\r\n").await;
+        until(&mut stream, "/in-two").await;
+        server.looked(5).await;
+        // Two at once, and the end.
+        send(&mut stream, [get("/one"), last_get("/two")].concat().as_bytes()).await;
+        let answers = rest(&mut stream).await;
+        assert!(answers.contains("/one") && answers.ends_with("/two"), "{answers}");
+    });
+}
+
+#[test]
+fn a_rest_ends_with_the_server_and_with_the_patience_for_idle_connections() {
+    in_runtime(async {
+        let limits = with_pace(|pace| {
+            pace.stall = Some(SHORT);
+            pace.idle = Some(SHORT * 3);
+        });
+        let server = Running::with_limits(App::path(), limits);
+        let mut idle = server.connect().await;
+        send(&mut idle, get("/idle").as_bytes()).await;
+        until(&mut idle, "/idle").await;
+        assert_eq!(rest(&mut idle).await, "", "closed without a word");
+
+        let server = Running::with_limits(App::path(), with_pace(|pace| pace.stall = Some(SHORT)));
+        let mut resting = server.connect().await;
+        send(&mut resting, get("/resting").as_bytes()).await;
+        until(&mut resting, "/resting").await;
+        server.looked(5).await;
+        server.shutdown.drain();
+        assert_eq!(rest(&mut resting).await, "");
+        server.shutdown.drained().await;
+    });
+}

@@ -47,6 +47,7 @@ pub struct App {
     pub connections: RefCell<Vec<(Address, Address)>>,
     pub refusals: RefCell<Vec<Refusal>>,
     pub overloads: Cell<u64>,
+    pub ticks: Cell<u32>,
 }
 
 impl App {
@@ -61,6 +62,7 @@ impl App {
             connections: RefCell::default(),
             refusals: RefCell::default(),
             overloads: Cell::default(),
+            ticks: Cell::default(),
         }
     }
 
@@ -112,7 +114,9 @@ impl Application for App {
         self.overloads.set(self.overloads.get() + requests);
     }
 
-    fn tick(&self, _now: Duration) {}
+    fn tick(&self, _now: Duration) {
+        self.ticks.set(self.ticks.get() + 1);
+    }
 
     fn handshake_failed(&self, peer: &Address, failure: &HandshakeFailure) {
         panic!("a connection of {peer} ended before it began: {failure}");
@@ -159,6 +163,14 @@ impl Running {
 
     pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.expect("a connection")
+    }
+
+    /// Waits until the server has looked at its connections so often.
+    pub async fn looked(&self, times: u32) {
+        let begin = self.app.ticks.get();
+        while self.app.ticks.get() < begin + times {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Sends bytes over a connection of their own; all that comes back until the server ends it.

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyIterator;
 
+use super::direct_calls::{DirectCall, Place, always_done, callable};
 use crate::gil_cell::GilCell;
 
 /// How far an operation has come.
@@ -31,30 +32,75 @@ pub trait Conversation: Send + Sync + 'static {
 
 /// The application's `receive`.
 #[pyclass(frozen, freelist = 64, module = "hoopsnake._native")]
-pub struct ReceiveFunction(pub Arc<dyn Conversation>);
+pub struct ReceiveFunction {
+    place: Place,
+    conversation: Arc<dyn Conversation>,
+}
+
+impl ReceiveFunction {
+    pub fn create(py: Python<'_>, conversation: Arc<dyn Conversation>) -> PyResult<Py<Self>> {
+        static READY: PyOnceLock<()> = PyOnceLock::new();
+        callable(py, &READY, Self { place: Place::of::<Self>(), conversation })
+    }
+}
 
 #[pymethods]
 impl ReceiveFunction {
     fn __call__(&self, py: Python<'_>) -> PyResult<Py<Operation>> {
-        Operation::create(py, &self.0, Kind::Receive)
+        Operation::create(py, &self.conversation, Kind::Receive)
+    }
+}
+
+impl DirectCall for ReceiveFunction {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    #[inline]
+    fn call(&self, py: Python<'_>, arguments: &[Bound<'_, PyAny>]) -> Option<PyResult<Py<PyAny>>> {
+        arguments.is_empty().then(|| self.__call__(py).map(Py::into_any))
     }
 }
 
 /// The application's `send`.
 #[pyclass(frozen, freelist = 64, module = "hoopsnake._native")]
-pub struct SendFunction(pub Arc<dyn Conversation>);
+pub struct SendFunction {
+    place: Place,
+    conversation: Arc<dyn Conversation>,
+}
+
+impl SendFunction {
+    pub fn create(py: Python<'_>, conversation: Arc<dyn Conversation>) -> PyResult<Py<Self>> {
+        static READY: PyOnceLock<()> = PyOnceLock::new();
+        callable(py, &READY, Self { place: Place::of::<Self>(), conversation })
+    }
+}
 
 #[pymethods]
 impl SendFunction {
     fn __call__(&self, message: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let py = message.py();
-        self.0.clone().send(message)?;
-        if let Some(future) = self.0.clone().congestion(py)? {
-            let operation = Operation::create(py, &self.0, Kind::Send)?;
+        self.conversation.clone().send(message)?;
+        if let Some(future) = self.conversation.clone().congestion(py)? {
+            let operation = Operation::create(py, &self.conversation, Kind::Send)?;
             operation.get().await_future(py, &future)?;
             return Ok(operation.into_any());
         }
         Sent::shared(py)
+    }
+}
+
+impl DirectCall for SendFunction {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    #[inline]
+    fn call(&self, _py: Python<'_>, arguments: &[Bound<'_, PyAny>]) -> Option<PyResult<Py<PyAny>>> {
+        match arguments {
+            [message] => Some(self.__call__(message)),
+            _ => None,
+        }
     }
 }
 
@@ -156,7 +202,12 @@ pub struct Sent;
 impl Sent {
     fn shared(py: Python<'_>) -> PyResult<Py<PyAny>> {
         static SENT: PyOnceLock<Py<Sent>> = PyOnceLock::new();
-        Ok(SENT.get_or_try_init(py, || Py::new(py, Self))?.clone_ref(py).into_any())
+        let sent = SENT.get_or_try_init(py, || {
+            let sent = Bound::new(py, Self)?;
+            always_done(sent.as_any());
+            PyResult::Ok(sent.unbind())
+        })?;
+        Ok(sent.clone_ref(py).into_any())
     }
 }
 

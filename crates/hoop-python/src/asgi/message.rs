@@ -231,10 +231,7 @@ pub fn declared_length(headers: &HeaderMap) -> PyResult<Option<u64>> {
     let mut declared = None;
     for value in headers.get_all(CONTENT_LENGTH) {
         let digits = value.as_bytes();
-        let length: Option<u64> = std::str::from_utf8(digits)
-            .ok()
-            .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|text| text.parse().ok());
+        let length = decimal(digits);
         if length.is_none() || declared.is_some_and(|known| Some(known) != length) {
             return Err(PyValueError::new_err(format!(
                 "header content-length: {} is not one decimal number",
@@ -244,6 +241,15 @@ pub fn declared_length(headers: &HeaderMap) -> PyResult<Option<u64>> {
         declared = length;
     }
     Ok(declared)
+}
+
+/// A number in digits alone, which `parse` is more generous about.
+fn decimal(digits: &[u8]) -> Option<u64> {
+    let next = |number: u64, digit: &u8| match digit {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
+        _ => None,
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, next) }
 }
 
 /// The body of 'http.response.body', missing or None counting as empty.

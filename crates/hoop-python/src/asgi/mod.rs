@@ -15,6 +15,7 @@ mod content_settings;
 mod conversation;
 mod deadlines;
 mod denial;
+mod direct_calls;
 mod exchange;
 mod file_message;
 mod header_names;

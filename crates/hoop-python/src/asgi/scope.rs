@@ -128,12 +128,13 @@ impl ScopeTemplates {
             dict.set_item(intern!(py, "http_version"), intern!(py, "1.1"))?;
             dict.set_item(intern!(py, "scheme"), scheme)?;
             dict.set_item(intern!(py, "root_path"), &root_path)?;
+            dict.set_item(intern!(py, "query_string"), PyBytes::new(py, b""))?;
             // Here so that the copies need not grow.
-            for later in ["server", "client", "path", "raw_path", "query_string", "headers", "extensions"] {
+            for later in ["server", "client", "path", "raw_path", "headers", "extensions"] {
                 dict.set_item(PyString::intern(py, later), py.None())?;
             }
             if kind == "http" {
-                dict.set_item(intern!(py, "method"), py.None())?;
+                dict.set_item(intern!(py, "method"), intern!(py, "GET"))?;
             } else {
                 dict.set_item(intern!(py, "subprotocols"), py.None())?;
             }
@@ -161,7 +162,9 @@ impl ScopeTemplates {
         id: Option<&RequestId>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let scope = self.http.bind(py).copy()?;
-        scope.set_item(intern!(py, "method"), method(py, &parts.method))?;
+        if parts.method != Method::GET {
+            scope.set_item(intern!(py, "method"), method(py, &parts.method))?;
+        }
         if caller.is_secure {
             scope.set_item(intern!(py, "scheme"), intern!(py, "https"))?;
         }
@@ -215,9 +218,10 @@ impl ScopeTemplates {
             scope.set_item(intern!(py, "root_path"), format!("{prefix}{}", self.root_path))?;
         }
         scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, raw_path.as_bytes()))?;
+        if let Some(query) = parts.uri.query().filter(|query| !query.is_empty()) {
+            scope.set_item(intern!(py, "query_string"), PyBytes::new(py, query.as_bytes()))?;
+        }
         let forwarded_host = caller.changed.as_ref().and_then(|changed| changed.host.as_deref());
-        let query = parts.uri.query().unwrap_or_default();
-        scope.set_item(intern!(py, "query_string"), PyBytes::new(py, query.as_bytes()))?;
         scope.set_item(intern!(py, "headers"), headers(py, parts, &self.names, forwarded_host)?)?;
         scope.set_item(intern!(py, "client"), &caller.client)?;
         scope.set_item(intern!(py, "server"), &ends.server)?;
@@ -273,7 +277,6 @@ fn decode_path(raw: &str) -> Cow<'_, str> {
 
 fn method<'py>(py: Python<'py>, method: &Method) -> Bound<'py, PyString> {
     match *method {
-        Method::GET => intern!(py, "GET").clone(),
         Method::POST => intern!(py, "POST").clone(),
         Method::PUT => intern!(py, "PUT").clone(),
         Method::DELETE => intern!(py, "DELETE").clone(),

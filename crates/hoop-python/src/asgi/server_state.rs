@@ -138,8 +138,8 @@ impl ServerState {
         id: Option<Py<PyString>>,
         conversation: Arc<dyn Conversation>,
     ) -> PyResult<Py<PyAny>> {
-        let receive = Py::new(py, ReceiveFunction(conversation.clone()))?;
-        let send = Py::new(py, SendFunction(conversation))?;
+        let receive = ReceiveFunction::create(py, conversation.clone())?;
+        let send = SendFunction::create(py, conversation)?;
         let arguments = [scope.as_any().as_unbound(), receive.as_any(), send.as_any()];
         let keywords = self.task_keywords.bind(py);
         let context = copy_of(py, &self.context)?;
@@ -156,7 +156,9 @@ impl ServerState {
     }
 
     fn watch(self: &Arc<Self>, py: Python<'_>, task: Py<PyAny>, ending: Arc<dyn Ending>) {
-        let done = task.call_method0(py, intern!(py, "done")).and_then(|done| done.is_truthy(py));
+        let done = Imports::get(py)
+            .and_then(|imports| calls::call(py, &imports.task_done, &[&task]))
+            .and_then(|done| done.is_truthy(py));
         if matches!(done, Ok(true)) {
             self.end(py, &*ending, failure_of(py, &task));
             return;
@@ -284,7 +286,7 @@ fn copy_of(py: Python<'_>, context: &Py<PyAny>) -> PyResult<Py<PyAny>> {
 
 /// The exception a finished task ended with; asking counts as retrieving it.
 fn failure_of(py: Python<'_>, task: &Py<PyAny>) -> Option<PyErr> {
-    match task.call_method0(py, intern!(py, "exception")) {
+    match Imports::get(py).and_then(|imports| calls::call(py, &imports.task_exception, &[task])) {
         Ok(none) if none.is_none(py) => None,
         Ok(exception) => Some(PyErr::from_value(exception.into_bound(py))),
         // `exception()` raises CancelledError for a cancelled task.

@@ -290,6 +290,11 @@ impl LoopCore {
         drop((held, self.task_factory.take(py)));
     }
 
+    /// Each task that starts eagerly asks for it.
+    fn is_running(&self, py: Python<'_>) -> bool {
+        self.state.is_driven(py)
+    }
+
     fn is_closed(&self, py: Python<'_>) -> bool {
         self.runtime.borrow(py).is_none()
     }

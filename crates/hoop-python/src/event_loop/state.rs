@@ -125,6 +125,11 @@ impl LoopState {
         self.waker.borrow(py).is_some()
     }
 
+    /// Whether `run_forever` is under way: longer than the pump is, which ends before the tasks around it.
+    pub fn is_driven(&self, py: Python<'_>) -> bool {
+        self.python_loop.borrow(py).is_some()
+    }
+
     /// Lists a transport whose output is to be sent when the callbacks that are running have run.
     pub fn hold_output(&self, py: Python<'_>, transport: Py<SocketTransport>) {
         if self.outputs.hold(py, transport) {

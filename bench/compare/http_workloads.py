@@ -1,0 +1,188 @@
+"""The workloads whose server answers requests or messages as fast as it can, over each protocol."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.compare import answers, load
+from bench.compare.endpoints import Endpoint, endpoint
+from bench.compare.figures import Figures
+from bench.compare.measurement import Setting, measured_server
+from bench.compare.process import free_port
+from bench.compare.servers import HTTP_SERVERS, STATIC_PREFIX, HttpCommand, Offer
+
+HTTP_CONNECTIONS = 64
+WEBSOCKET_CONNECTIONS = 50
+HTTP2_CONNECTIONS = 8
+STATIC_FILE = "file.txt"
+
+
+@dataclass(frozen=True)
+class HttpWorkload:
+    """wrk against a server."""
+
+    key: str
+    title: str
+    application: str
+    path: str
+    is_right: answers.BodyCheck
+    post_bytes: int = 0
+    connections: int = HTTP_CONNECTIONS
+    servers: Sequence[tuple[str, HttpCommand]] = tuple(HTTP_SERVERS.items())
+    tls: bool = False
+    static: bytes | None = None
+    """What the file has that is served under /static, where one is."""
+    most_rounds: int | None = None
+
+    @property
+    def contenders(self) -> Sequence[str]:
+        """Who is measured."""
+        return [name for name, _ in self.servers]
+
+    @property
+    def loop_rows(self) -> Mapping[str, Sequence[str]]:
+        """None: servers differ in more than their loop."""
+        return {}
+
+    def measure(self, contender: str, setting: Setting) -> Figures:
+        """Start the server, check its answers, warm it up, load it, end it."""
+        method, body = ("POST", b"p" * self.post_bytes) if self.post_bytes else ("GET", None)
+        with (
+            endpoint("tls" if self.tls else "tcp", free_port()) as where,
+            static_folder(self.static) as folder,
+        ):
+            scheme = "https" if self.tls else "http"
+
+            def put_load(seconds: int) -> load.Load:
+                return load.wrk(
+                    f"{scheme}://127.0.0.1:{where.port}{self.path}",
+                    connections=self.connections,
+                    seconds=seconds,
+                    post_bytes=self.post_bytes,
+                    cores=setting.cores.load,
+                )
+
+            offer = Offer(certificate=where.certificate, static=folder)
+            return measured_server(
+                dict(self.servers)[contender](
+                    setting.programs, self.application, where.port, offer
+                ),
+                where,
+                setting,
+                check=lambda: answers.check_http(where, method, self.path, body, self.is_right),
+                put_load=put_load,
+            )
+
+
+@contextmanager
+def static_folder(content: bytes | None) -> Iterator[Path | None]:
+    """Make a folder with the one file that is to be served; it goes afterwards."""
+    if content is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        Path(folder, STATIC_FILE).write_bytes(content)
+        # A server may look for files as somebody else than whoever made the folder.
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def static_path() -> str:
+    """Where the file is found."""
+    return f"{STATIC_PREFIX}/{STATIC_FILE}"
+
+
+@dataclass(frozen=True)
+class Http2Workload:
+    """h2load against a server, over HTTP/2 from the first byte."""
+
+    key: str
+    title: str
+    application: str
+    path: str
+    body_bytes: int
+    servers: Sequence[tuple[str, HttpCommand]]
+    most_rounds: int | None = None
+
+    @property
+    def contenders(self) -> Sequence[str]:
+        """Who is measured."""
+        return [name for name, _ in self.servers]
+
+    @property
+    def loop_rows(self) -> Mapping[str, Sequence[str]]:
+        """None: servers differ in more than their loop."""
+        return {}
+
+    def measure(self, contender: str, setting: Setting) -> Figures:
+        """Start the server, warm it up, load it, end it; the load looks at the answers."""
+        port = free_port()
+
+        def put_load(seconds: int) -> load.Load:
+            return load.h2load(
+                f"http://127.0.0.1:{port}{self.path}",
+                connections=HTTP2_CONNECTIONS,
+                seconds=seconds,
+                body=self.body_bytes,
+                cores=setting.cores.load,
+            )
+
+        command = dict(self.servers)[contender]
+        return measured_server(
+            command(setting.programs, self.application, port, Offer(http2=True)),
+            Endpoint(port=port),
+            setting,
+            check=unasked,
+            put_load=put_load,
+        )
+
+
+@dataclass(frozen=True)
+class WebSocketWorkload:
+    """Messages over WebSockets, each sent when the last has come back."""
+
+    key: str
+    title: str
+    application: str
+    size: int
+    servers: Sequence[tuple[str, HttpCommand]]
+    most_rounds: int | None = None
+
+    @property
+    def contenders(self) -> Sequence[str]:
+        """Who is measured."""
+        return [name for name, _ in self.servers]
+
+    @property
+    def loop_rows(self) -> Mapping[str, Sequence[str]]:
+        """None: servers differ in more than their loop."""
+        return {}
+
+    def measure(self, contender: str, setting: Setting) -> Figures:
+        """Start the server, warm it up, load it, end it; the load looks at every byte."""
+        where = Endpoint(port=free_port())
+
+        def put_load(seconds: int) -> load.Load:
+            return load.echo(
+                setting.programs.plain_hyper,
+                where,
+                connections=WEBSOCKET_CONNECTIONS,
+                size=self.size,
+                seconds=seconds,
+                cores=setting.cores.load,
+                talk="websocket",
+            )
+
+        command = dict(self.servers)[contender]
+        return measured_server(
+            command(setting.programs, self.application, where.port, Offer(websocket=True)),
+            where,
+            setting,
+            check=unasked,
+            put_load=put_load,
+        )
+
+
+unasked: Callable[[], None] = lambda: None  # noqa: E731 – a check that the load makes itself
