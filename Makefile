@@ -89,7 +89,13 @@ test-python: $(BUILT) $(STAMPS)/requirements-test $(STAMPS)/requirements-ecosyst
 	@# The tests of tests/ecosystem start servers of their own from these.
 	@scripts/install-debian-package '/usr/lib/postgresql/*/bin/postgres' postgresql
 	@scripts/install-debian-package redis-server redis-server
+	@# The judge of our WebSockets wants Python 2.7; where there is none it is left out.
+	$(BIN)/python tests/conformance/autobahn/judge.py
 	$(BIN)/python -m pytest
+
+.PHONY: autobahn
+autobahn: $(BUILT) ## all cases of the Autobahn test suite, in about ten minutes
+	$(BIN)/python tests/conformance/autobahn/all_cases.py
 
 .PHONY: soak
 soak: $(BUILT) ## minutes of everything on one loop: SOAK_SECONDS, SOAK_SEED
@@ -126,7 +132,7 @@ bench: $(BUILT) ## measure against other servers and loops
 
 .PHONY: clean
 clean: ## remove all that was built, the environments too
-	rm -rf target dist .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf target dist .venv .venv-* .autobahn .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -f python/hoopsnake/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use hoop_http1::Refusal;
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 use crate::body::ResponseBody;
 use crate::connection::{ConnectionFacts, HandshakeFailure};
+use crate::incoming_body::IncomingBody;
 use crate::listener::Address;
 use crate::tls::Renewal;
 use crate::websocket::WebSocketHandshake;
@@ -33,7 +33,7 @@ pub trait Application: 'static {
     fn respond(
         self: &Rc<Self>,
         connection: &Rc<Self::Connection>,
-        request: Request<Incoming>,
+        request: Request<IncomingBody>,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static;
 
     /// Answers a WebSocket handshake: by accepting it, or with any other response.

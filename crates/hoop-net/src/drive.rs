@@ -9,14 +9,15 @@ use crate::passage::Ending;
 use crate::shutdown::{OpenConnection, Phase};
 
 /// Polls `connection` until it ends, the server closes it, its client is to be dropped, or `is_spent`.
-/// `wind_down` is called once: when the server stops, or when the connection is to end in order.
+/// `wind_down` is called once: when the server stops, or when the connection is to end in order. What the
+/// connection counts as is given back, for what is left to do.
 pub async fn drive<C: Future>(
     connection: C,
     wind_down: impl Fn(Pin<&mut C>),
     is_spent: impl Fn() -> bool,
     open: OpenConnection,
     watched: WatchedConnection,
-) {
+) -> (OpenConnection, WatchedConnection) {
     let passage = watched.passage().clone();
     let mut connection = pin!(connection);
     let mut draining = false;
@@ -42,4 +43,5 @@ pub async fn drive<C: Future>(
         }
     })
     .await;
+    (open, watched)
 }

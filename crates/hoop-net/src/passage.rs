@@ -35,6 +35,8 @@ pub struct Passage {
     sent: AtomicU64,
     /// The client does not take what is to be sent.
     blocked: AtomicBool,
+    /// Bodies of which something waits to be taken; HTTP/2 alone counts them.
+    bodies_waiting: AtomicU32,
     /// The client is late with what it sends: one of the constants below.
     late: AtomicU8,
     /// How the connection is to end, before its client ends it: one of the constants below.
@@ -173,6 +175,18 @@ impl Passage {
         self.blocked.store(blocked, Ordering::Relaxed);
     }
 
+    /// Of one more body something waits for the client, or of one fewer.
+    pub fn body_waits(&self, waits: bool) {
+        let waiting = self.bodies_waiting.load(Ordering::Relaxed);
+        let waiting = if waits { waiting + 1 } else { waiting.saturating_sub(1) };
+        self.bodies_waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    /// Whether something is to be sent that the client does not take.
+    fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed) || self.bodies_waiting.load(Ordering::Relaxed) > 0
+    }
+
     /// The connection carries something that is not judged by its requests.
     pub fn leave(&self) {
         self.stage.store(LEFT, Ordering::Relaxed);
@@ -192,7 +206,7 @@ impl Passage {
             awaited: self.awaited.load(Ordering::Relaxed),
             received: self.received.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),
-            blocked: self.blocked.load(Ordering::Relaxed),
+            blocked: self.is_blocked(),
         }
     }
 
@@ -205,7 +219,7 @@ impl Passage {
     pub fn is_idle(&self) -> bool {
         self.unanswered() == 0
             && self.stage.load(Ordering::Relaxed) == BETWEEN
-            && !self.blocked.load(Ordering::Relaxed)
+            && !self.is_blocked()
             && self.stopped.get().is_none()
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hoop_asgi::{BodyStep, ResponseState};
-use hoop_net::{BodyError, BodySender, Incoming, Piece, ResponseBody, give_way};
+use hoop_net::{BodyError, BodySender, IncomingBody, Piece, ResponseBody, give_way};
 use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::{Method, Request, Response, StatusCode, Version};
 use pyo3::exceptions::PyValueError;
@@ -58,7 +58,11 @@ pub struct Exchange {
 }
 
 /// Enters the application with a request; what hyper awaits is its answer.
-pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incoming>) -> Answer<Exchange> {
+pub fn begin(
+    server: &Arc<ServerState>,
+    ends: &Arc<Ends>,
+    request: Request<IncomingBody>,
+) -> Answer<Exchange> {
     Python::attach(|py| {
         ends.end_outlived(py);
         let (mut parts, body) = request.into_parts();
@@ -106,7 +110,7 @@ impl Exchange {
 
     /// The body's next chunk is not there yet: a task waits for it in the application's stead, so
     /// that it is not lost when the application gives up waiting.
-    fn read(self: Arc<Self>, py: Python<'_>, mut body: Incoming) {
+    fn read(self: Arc<Self>, py: Python<'_>, mut body: IncomingBody) {
         let exchange = self.clone();
         let task = self.server.spawn(py, async move {
             let chunk = poll_fn(|cx| poll_chunk(&mut body, cx)).await;
@@ -121,7 +125,7 @@ impl Exchange {
         drop(before);
     }
 
-    fn chunk_read(&self, py: Python<'_>, body: Incoming, chunk: Option<Result<Bytes, BodyError>>) {
+    fn chunk_read(&self, py: Python<'_>, body: IncomingBody, chunk: Option<Result<Bytes, BodyError>>) {
         match RequestBody::after(body, chunk) {
             Ok(body) => {
                 self.set_body(py, body);

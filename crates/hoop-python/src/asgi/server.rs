@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use hoop_net::{
     Address, Application, ClientCertificates, ConnectionFacts, Executor, HandshakeFailure, Http2Options,
-    Incoming, Limiter, Listener, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, TlsError, TlsFiles,
-    TlsIdentity, WebSocketHandshake, WebSocketOptions,
+    IncomingBody, Limiter, Listener, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, TlsError,
+    TlsFiles, TlsIdentity, WebSocketHandshake, WebSocketOptions,
 };
 use http::{Request, Response};
 use pyo3::exceptions::PyRuntimeError;
@@ -264,7 +264,7 @@ impl Application for Bridge {
     fn respond(
         self: &Rc<Self>,
         ends: &Rc<OpenEnds>,
-        request: Request<Incoming>,
+        request: Request<IncomingBody>,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
         exchange::begin(&self.state, &ends.0, request)
     }
