@@ -43,6 +43,10 @@ pub trait Application: 'static {
         handshake: WebSocketHandshake,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static;
 
+    /// A client has ended its side of the connection, and waits for its answer, unless it has left: what
+    /// is sent to it shows which.
+    fn half_closed(&self, connection: &Self::Connection);
+
     /// A request was refused before the application could see it.
     fn refused(&self, connection: &Self::Connection, refusal: Refusal);
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use hoop_http1::{Gate, Stop};
+use hoop_http1::{Gate, Position, Stop};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::passage::Passage;
@@ -42,6 +42,8 @@ pub struct GatedWire<S: AsyncWrite + Unpin> {
     stop: Stop,
     /// hyper has the stand-in for the head that was refused.
     stood_in: bool,
+    /// The client has ended its side.
+    ended: bool,
     /// Bytes that came since the other end was told.
     received: usize,
 }
@@ -57,6 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
             cleared: 0,
             stop: Stop::Unfinished,
             stood_in: false,
+            ended: false,
             received: 0,
         }
     }
@@ -138,6 +141,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
                 self.deliver(buffer);
                 return Poll::Ready(Ok(()));
             }
+            if self.ended {
+                return self.poll_end(cx);
+            }
             let arrived = match self.stop {
                 Stop::RefusedHead(_) if self.stood_in => return Poll::Pending,
                 Stop::RefusedHead(_) => {
@@ -163,10 +169,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
                 _ => ready!(self.poll_read_held(cx))?,
             };
             self.received += arrived;
+            if arrived == 0 && self.gate.position() == Position::Head {
+                self.ended = true;
+                self.passage.half_close();
+                continue;
+            }
             if arrived == 0 || buffer.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
         }
+    }
+
+    /// The client has sent all that it wanted to. hyper takes that for the end of everything, so it is told
+    /// once all is answered.
+    fn poll_end(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        if self.passage.unanswered() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        self.passage.wait(cx.waker());
+        Poll::Pending
     }
 
     /// Tells the other end how writing goes.

@@ -53,6 +53,7 @@ pub async fn serve_http1<A: Application>(
     let gate = Gate::new(message);
     let gated = GatedWire::new(wire, gate, passage.clone(), limits.pipelined.unwrap_or(u32::MAX));
     let entrance = watched.limiter().entrance.clone();
+    let (told, told_of, half_closing) = (application.clone(), remembered.clone(), passage.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let asks_for_websocket = WebSocketHandshake::is_asked_for(&request);
         let number = passage.begin();
@@ -80,7 +81,13 @@ pub async fn serve_http1<A: Application>(
     });
     // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
     let connection = builder(&message).serve_connection(TokioIo::new(gated), service).with_upgrades();
-    drive(connection, |it| it.graceful_shutdown(), || false, open, watched).await;
+    let tell = || {
+        if half_closing.take_half_closed() {
+            told.half_closed(&told_of);
+        }
+        false
+    };
+    drive(connection, |it| it.graceful_shutdown(), tell, open, watched).await;
 }
 
 /// Limits that hyper can keep: what passes the gate must not be refused behind it.

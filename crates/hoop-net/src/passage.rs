@@ -37,6 +37,8 @@ pub struct Passage {
     blocked: AtomicBool,
     /// Bodies of which something waits to be taken; HTTP/2 alone counts them.
     bodies_waiting: AtomicU32,
+    /// The client has ended its side, and nobody was told.
+    half_closed: AtomicBool,
     /// The client is late with what it sends: one of the constants below.
     late: AtomicU8,
     /// How the connection is to end, before its client ends it: one of the constants below.
@@ -167,6 +169,16 @@ impl Passage {
             Position::Other => LEFT,
         };
         self.stage.store(stage, Ordering::Relaxed);
+    }
+
+    /// The client has ended its side, and waits for its answers.
+    pub fn half_close(&self) {
+        self.half_closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it did since the last call.
+    pub fn take_half_closed(&self) -> bool {
+        self.half_closed.load(Ordering::Relaxed) && self.half_closed.swap(false, Ordering::Relaxed)
     }
 
     /// The client has taken so much in all, and whether it takes no more.

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hoop_net::{
-    Address, Application, ConnectionFacts, Executor, HandshakeFailure, Incoming, Limiter, Limits, Listener,
-    Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, WebSocketHandshake, serve,
+    Address, Application, ConnectionFacts, Executor, HandshakeFailure, IncomingBody, Limiter, Limits,
+    Listener, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, WebSocketHandshake, serve,
 };
 use http::{Request, Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,7 +41,7 @@ impl Executor for LocalTasks {
 
 /// An application, and all that it was told.
 pub struct App {
-    respond: Box<dyn Fn(Request<Incoming>) -> Answering>,
+    respond: Box<dyn Fn(Request<IncomingBody>) -> Answering>,
     websocket: Box<dyn Fn(WebSocketHandshake) -> Answering>,
     pub connections: RefCell<Vec<(Address, Address)>>,
     pub refusals: RefCell<Vec<Refusal>>,
@@ -50,7 +50,7 @@ pub struct App {
 
 impl App {
     /// Answers requests with `respond`, and handshakes with 501.
-    pub fn new<F>(respond: impl Fn(Request<Incoming>) -> F + 'static) -> Self
+    pub fn new<F>(respond: impl Fn(Request<IncomingBody>) -> F + 'static) -> Self
     where
         F: Future<Output = Response<ResponseBody>> + 'static,
     {
@@ -90,7 +90,7 @@ impl Application for App {
     fn respond(
         self: &Rc<Self>,
         _connection: &Rc<()>,
-        request: Request<Incoming>,
+        request: Request<IncomingBody>,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
         (self.respond)(request)
     }
@@ -102,6 +102,8 @@ impl Application for App {
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
         (self.websocket)(handshake)
     }
+
+    fn half_closed(&self, _connection: &Self::Connection) {}
 
     fn refused(&self, _connection: &(), refusal: Refusal) {
         self.refusals.borrow_mut().push(refusal);

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ struct Progress {
     /// Trailers that wait for the last of them.
     trailers: Option<Box<HeaderMap>>,
     client_gone: bool,
+    /// The client sends nothing more. Whether it is there shows when something is sent to it.
+    half_closed: bool,
     /// The application took too long, and somebody else has answered.
     overdue: bool,
 }
@@ -81,12 +84,16 @@ pub fn begin(
                 stream: None,
                 trailers: None,
                 client_gone: false,
+                half_closed: ends.has_half_closed.load(Ordering::Relaxed),
                 overdue: false,
             }),
             reply: Reply::default(),
             receivers: Waiters::default(),
             senders: Waiters::default(),
         });
+        if ends.interim.is_some() {
+            drop(ends.last.replace(py, Arc::downgrade(&exchange)));
+        }
         server.start(py, scope, exchange.clone());
         Answer(exchange)
     })
@@ -106,6 +113,12 @@ impl Exchange {
         self.progress.borrow_mut(py).client_gone = true;
         self.receivers.wake(py);
         self.senders.wake(py);
+    }
+
+    /// An application that waits for its client to leave is told that it has.
+    pub fn half_closed(&self, py: Python<'_>) {
+        self.progress.borrow_mut(py).half_closed = true;
+        self.receivers.wake(py);
     }
 
     /// The body's next chunk is not there yet: a task waits for it in the application's stead, so
@@ -286,6 +299,12 @@ impl Conversation for Exchange {
                 return disconnect_event(py);
             }
             match progress.body {
+                RequestBody::Taken if progress.half_closed => {
+                    // Told that nobody is there, it sends to nobody.
+                    progress.client_gone = true;
+                    drop(progress);
+                    return disconnect_event(py);
+                }
                 RequestBody::BeingRead(_) => None,
                 _ => Some(std::mem::replace(&mut progress.body, RequestBody::Taken)),
             }

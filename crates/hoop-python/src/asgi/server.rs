@@ -277,6 +277,10 @@ impl Application for Bridge {
         session::begin(&self.state, &ends.0, handshake, self.shutdown.opened())
     }
 
+    fn half_closed(&self, ends: &OpenEnds) {
+        Python::attach(|py| ends.0.half_closed(py));
+    }
+
     fn refused(&self, ends: &OpenEnds, refusal: Refusal) {
         Python::attach(|py| self.state.tell(py, "refused", (&ends.0.client, refusal.to_string())));
     }
