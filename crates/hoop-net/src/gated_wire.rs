@@ -351,11 +351,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_a_client_is_seen_while_its_request_is_at_work() {
+    async fn the_end_of_a_client_is_told_at_once_and_given_to_hyper_once_all_is_answered() {
         let mut connection = Connection::new(1);
         connection.send(HEAD).await;
         assert_eq!(connection.read().as_deref(), Some(HEAD));
         assert_eq!(connection.read(), None);
+        connection.far.shutdown().await.expect("an end");
+        assert_eq!(connection.read(), None);
+        assert!(connection.passage.take_half_closed());
+        assert_eq!(connection.read(), None);
+        assert!(!connection.passage.take_half_closed(), "told once");
+        let wakes = connection.wakes.0.load(Ordering::Relaxed);
+        connection.passage.answered();
+        assert_eq!(connection.wakes.0.load(Ordering::Relaxed), wakes + 1);
+        assert_eq!(connection.read().as_deref(), Some(""));
+    }
+
+    #[tokio::test]
+    async fn an_end_within_a_body_is_one_at_once() {
+        let mut connection = Connection::new(1);
+        connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nha").await;
+        assert!(connection.read().is_some_and(|read| read.ends_with("ha")));
         connection.far.shutdown().await.expect("an end");
         assert_eq!(connection.read().as_deref(), Some(""));
     }
