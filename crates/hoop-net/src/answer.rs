@@ -13,6 +13,7 @@ use crate::body::ResponseBody;
 use crate::entrance::{Entrance, Overloaded};
 use crate::incoming_body::{IncomingBody, Verdict};
 use crate::limiter::Limiter;
+use crate::passage::Passage;
 use crate::request_check::{check_host, check_request_http2, check_size_http2};
 use crate::websocket::WebSocketHandshake;
 
@@ -26,6 +27,7 @@ pub async fn answer_http1<A: Application>(
     request: Request<Incoming>,
     asks_for_websocket: bool,
     entrance: &Entrance,
+    passage: &Passage,
 ) -> Response<ResponseBody> {
     if let Err(refusal) = check_host(request.headers(), request.version()) {
         return refuse_http1(&**application, connection, refusal);
@@ -33,7 +35,10 @@ pub async fn answer_http1<A: Application>(
     if asks_for_websocket {
         return websocket(application, connection, WebSocketHandshake::new(request)).await;
     }
-    match entrance.enter().await {
+    passage.queue(true);
+    let place = entrance.enter().await;
+    passage.queue(false);
+    match place {
         Ok(_place) => application.respond(connection, request.map(IncomingBody::passed)).await,
         Err(Overloaded) => overloaded(),
     }

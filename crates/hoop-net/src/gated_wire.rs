@@ -181,9 +181,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
     }
 
     /// The client has sent all that it wanted to. hyper takes that for the end of everything, so it is told
-    /// once all is answered.
+    /// once all is answered. Who has not been begun with when the client ends its side has most likely been
+    /// given up, and more likely so the more wait: that one leaves the queue.
     fn poll_end(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        if self.passage.unanswered() == 0 {
+        if self.passage.unanswered() == 0 || self.passage.is_queued() {
             return Poll::Ready(Ok(()));
         }
         self.passage.wait(cx.waker());

@@ -66,8 +66,14 @@ pub async fn serve_http1<A: Application>(
                 Ok(number) => {
                     let connects = request.method() == Method::CONNECT;
                     // Made where it stays: it has the request in it.
-                    let answering =
-                        pin!(answer_http1(&application, &remembered, request, asks_for_websocket, &entrance));
+                    let answering = pin!(answer_http1(
+                        &application,
+                        &remembered,
+                        request,
+                        asks_for_websocket,
+                        &entrance,
+                        &passage
+                    ));
                     let response = unless_refused(answering, &passage, number)
                         .await
                         .unwrap_or_else(|refusal| refuse_http1(&*application, &remembered, refusal));

@@ -37,6 +37,8 @@ pub struct Passage {
     blocked: AtomicBool,
     /// Bodies of which something waits to be taken; HTTP/2 alone counts them.
     bodies_waiting: AtomicU32,
+    /// The request at hand waits for its turn.
+    queued: AtomicBool,
     /// The client has ended its side, and nobody was told.
     half_closed: AtomicBool,
     /// The client is late with what it sends: one of the constants below.
@@ -169,6 +171,16 @@ impl Passage {
             Position::Other => LEFT,
         };
         self.stage.store(stage, Ordering::Relaxed);
+    }
+
+    /// The request at hand begins to wait for its turn, or has waited.
+    pub fn queue(&self, waits: bool) {
+        self.queued.store(waits, Ordering::Relaxed);
+    }
+
+    /// Whether a request waits for its turn.
+    pub fn is_queued(&self) -> bool {
+        self.queued.load(Ordering::Relaxed)
     }
 
     /// The client has ended its side, and waits for its answers.

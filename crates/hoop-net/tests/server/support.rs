@@ -203,6 +203,11 @@ pub async fn until(stream: &mut TcpStream, end: &str) -> String {
     received
 }
 
+/// Ends a connection as a crash would (RST); an end in order may be half of one.
+pub fn vanish(stream: TcpStream) {
+    socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a socket");
+}
+
 pub async fn send(stream: &mut TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).await.expect("the server takes it");
 }
