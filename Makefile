@@ -10,6 +10,9 @@ PORT ?= 8000
 ONLY ?=
 # How long `make soak` lasts; SOAK_SEED repeats a run, and is drawn and printed where it is not given.
 SOAK_SECONDS ?= 180
+# What `make fuzz` runs, and for how long.
+FUZZ ?= http1_gate http2_ledger websocket_reader websocket_offers
+FUZZ_SECONDS ?= 60
 # The cargo profile of the extension module: release, or edit (quick to build, slower to run).
 PROFILE ?= release
 
@@ -19,7 +22,7 @@ PROFILE ?= release
 MAKEFLAGS += --no-builtin-rules
 
 # These need no interpreter, so they do not look for one.
-GOALS_WITHOUT_PYTHON := help clean deny
+GOALS_WITHOUT_PYTHON := help clean deny fuzz
 ifneq ($(filter-out $(GOALS_WITHOUT_PYTHON),$(or $(MAKECMDGOALS),help)),)
 BASE_PYTHON := $(shell scripts/find-python '$(PYTHON)')
 ifeq ($(BASE_PYTHON),)
@@ -31,7 +34,7 @@ endif
 BIN = $(VENV)/bin
 STAMPS = $(VENV)/.stamps
 BUILT = $(STAMPS)/built-$(PROFILE)
-RUST_SOURCES = $(shell find crates -name '*.rs' -o -name Cargo.toml) \
+RUST_SOURCES = $(shell find crates fuzz -name '*.rs' -o -name Cargo.toml) \
 	Cargo.toml $(wildcard Cargo.lock) pyproject.toml
 
 # Rust builds of the whole workspace ask this interpreter how to bind to Python.
@@ -91,11 +94,36 @@ test-python: $(BUILT) $(PYTHON_TEST_REQUIREMENTS) ## the Python tests, on one in
 	@# The tests of tests/ecosystem start servers of their own from these.
 	@scripts/install-debian-package '/usr/lib/postgresql/*/bin/postgres' postgresql
 	@scripts/install-debian-package redis-server redis-server
+	@# The judge of our WebSockets wants Python 2.7; where there is none it is left out.
+	$(BIN)/python tests/conformance/autobahn/judge.py
 	$(BIN)/python -m pytest
 
+.PHONY: autobahn
+autobahn: $(BUILT) ## all cases of the Autobahn test suite, in about ten minutes
+	$(BIN)/python tests/conformance/autobahn/all_cases.py
+
 .PHONY: soak
-soak: $(BUILT) ## minutes of everything on one loop: SOAK_SECONDS, SOAK_SEED
+soak: $(BUILT) $(STAMPS)/requirements-test ## minutes of everything on one loop: SOAK_SECONDS, SOAK_SEED
 	$(BIN)/python tests/soak/soak.py --seconds $(SOAK_SECONDS) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
+	@# And 100,000 broken requests, frames and handshakes against one server of each protocol.
+	BROKEN_TIMES=25000 $(if $(SOAK_SEED),BROKEN_SEED=$(SOAK_SEED)) \
+		$(BIN)/python -m pytest -q -s tests/server/test_broken_bytes.py
+
+# Without the tool of that name, which wants a nightly compiler: the instrumentation alone does not.
+# What it finds of interest stays in target/; an input that breaks a promise is named at the end.
+FUZZ_FLAGS = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions
+.PHONY: fuzz
+fuzz: ## libFuzzer on each parser: FUZZ (a target), FUZZ_SECONDS
+	@host=$$(rustc -vV | sed -n 's/^host: //p'); set -e; \
+	for target in $(FUZZ); do \
+		mkdir -p target/fuzz/corpus/$$target; \
+		RUSTFLAGS="$(FUZZ_FLAGS)" cargo run --quiet --release --target $$host --target-dir target/fuzz \
+			--package hoop-fuzz --features libfuzzer --bin $$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 \
+			-artifact_prefix=target/fuzz/ target/fuzz/corpus/$$target fuzz/corpus/$$target; \
+	done
 
 .PHONY: check-types
 check-types: $(BUILT) $(STAMPS)/requirements-check $(STAMPS)/requirements-test ## mypy, pyright, stubtest
@@ -129,7 +157,7 @@ bench: $(BUILT) ## measure against other servers and loops
 
 .PHONY: clean
 clean: ## remove all that was built, the environments too
-	rm -rf target dist .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf target dist .venv .venv-* .autobahn .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -f python/hoopsnake/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -24,12 +24,21 @@ ARROWS: dict[str, set[str]] = {
     "hoop-asgi": set(),
     "hoop-http": set(),
     "hoop-http1": set(),
+    "hoop-http2": set(),
     "hoop-limits": set(),
     "hoop-websocket": set(),
-    "hoop-net": {"hoop-http", "hoop-http1", "hoop-limits", "hoop-websocket"},
+    "hoop-net": {"hoop-http", "hoop-http1", "hoop-http2", "hoop-limits", "hoop-websocket"},
     "hoop-python": {"hoop-asgi", "hoop-http", "hoop-net", "hoop-sched"},
 }
-PURE = ("hoop-asgi", "hoop-http", "hoop-http1", "hoop-limits", "hoop-sched", "hoop-websocket")
+PURE = (
+    "hoop-asgi",
+    "hoop-http",
+    "hoop-http1",
+    "hoop-http2",
+    "hoop-limits",
+    "hoop-sched",
+    "hoop-websocket",
+)
 # What a pure crate may use of others: nothing that knows of time, threads, sockets or Python.
 PURE_MAY_USE = {"flate2", "memchr", "thiserror"}
 # How an impure crate would give itself away in its source.

@@ -87,9 +87,9 @@ class Client:
     ) -> Client:
         """Send the preface and settings, and read the server's."""
         client = cls(wire, validate=validate)
+        client.h2.initiate_connection()
         if settings:
             client.h2.update_settings(settings)
-        client.h2.initiate_connection()
         await client.flush()
         await client.until(lambda _: client._acknowledged)
         return client

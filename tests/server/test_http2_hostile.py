@@ -21,7 +21,6 @@ from http2 import (
     DATA,
     HEADERS,
     PING,
-    PREFACE,
     RST_STREAM,
     SETTINGS,
     WINDOW_UPDATE,
@@ -199,36 +198,6 @@ async def test_a_head_that_unfolds_to_a_large_one_is_refused() -> None:
     async with attacked() as (client, _):
         await client.wire.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, first + bomb))
         await ended_with(client, CALM)
-
-
-@pytest.mark.parametrize(
-    ("flood", "acknowledgement"),
-    [
-        (frame(PING, payload=b"8 bytes!"), frame(PING, 1, payload=b"8 bytes!")),
-        (frame(SETTINGS), frame(SETTINGS, 1)),
-    ],
-    ids=["ping", "settings"],
-)
-async def test_a_flood_that_wants_answers_is_held_back_by_its_own_reading(
-    flood: bytes, acknowledgement: bytes
-) -> None:
-    async with served(hello, lifespan="off") as server:
-        async with await server.connect(receive_buffer=4096, read_ahead=1024) as wire:
-            await wire.send(PREFACE + frame(SETTINGS))
-            chunk = flood * 4096
-            sent = 0
-            # What it has not answered the server does not read on, and so this comes to an end.
-            while True:
-                sending = asyncio.ensure_future(wire.send(chunk))
-                asked = await server.get()
-                assert asked.status == 200
-                if not sending.done() and (await server.get()).status == 200 and not sending.done():
-                    break
-                await sending
-                sent += 1
-                assert sent < 10_000
-            sending.cancel()
-            await asyncio.wait([sending])
 
 
 async def test_a_window_of_nothing_holds_the_body_back_and_nothing_else() -> None:

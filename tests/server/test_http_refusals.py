@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 
 import pytest
@@ -345,34 +344,3 @@ async def test_a_head_without_measure_is_refused(raw: bytes) -> None:
             assert re.match(rb"HTTP/1\.1 (400|414|431) ", first), first
         assert (await server.get("/next")).body == b"/next"
     assert paths == ["/next"]
-
-
-async def test_thousands_of_broken_requests_leave_the_server_well() -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
-    whole = [
-        request("GET /a?b=c HTTP/1.1", "X-A: b", "Accept: */*"),
-        request("POST /a HTTP/1.1", "Content-Length: 5", body=b"abcde"),
-        request("POST /a HTTP/1.1", CHUNKED, body=b"3;a=b\r\nabc\r\n0\r\nX-A: b\r\n\r\n"),
-        request("GET /a HTTP/1.1", "Connection: Upgrade", "Upgrade: h2c"),
-    ]
-    interesting = b"\r\n\0 \t:;,/.0159aZ\x7f\x80\xff"
-    async with served(hello_after_body, lifespan="off") as server:
-        for _ in range(1500):
-            raw = bytearray(b"".join(chance.choices(whole, k=chance.randint(1, 3))))
-            for _ in range(chance.randint(1, 4)):
-                at = chance.randrange(len(raw))
-                match chance.randrange(3):
-                    case 0:
-                        raw[at] = chance.choice(interesting)
-                    case 1:
-                        del raw[at : at + chance.randint(1, 5)]
-                    case 2:
-                        raw[at:at] = bytes(chance.choices(interesting, k=chance.randint(1, 3)))
-            async with await server.connect() as wire:
-                await wire.send(bytes(raw))
-                wire.writer.write_eof()
-                answered = await wire.rest()
-                assert not answered or answered.startswith(b"HTTP/1."), raw
-        assert (await server.get("/well")).body == b"/well"

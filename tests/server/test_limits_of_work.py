@@ -212,10 +212,15 @@ async def test_who_leaves_the_queue_does_not_get_a_place() -> None:
             for _ in range(5):
                 async with await server.connect() as impatient:
                     await impatient.get("/impatient")
+            async with await server.connect() as refused:
+                # Answered beside the queue; what came before it has been seen by now.
+                await refused.send("GET / HTTP/1.1\r\n\r\n")
+                assert (await refused.answer()).status == 400
             await last.get("/last")
             app.proceed.set()
             assert (await first.answer()).body == b"/slow"
             assert (await last.answer()).body == b"/last"
+            assert await app.entered.get() == "/last"
     assert app.most == 1
 
 

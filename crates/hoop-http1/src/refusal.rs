@@ -26,7 +26,7 @@ pub enum Refusal {
     #[error("a header's name is malformed")]
     FieldName,
     /// RFC 9110 section 5.5: no control characters.
-    #[error("a header's value has control characters")]
+    #[error("a header's value has control characters or space around it")]
     FieldValue,
     /// The head has more bytes than are allowed.
     #[error("the head is too large")]

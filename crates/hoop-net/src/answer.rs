@@ -1,5 +1,6 @@
 //! The way of one request: checked, then to the application as a request or as a handshake.
 
+use std::pin::pin;
 use std::rc::Rc;
 
 use hoop_http1::Refusal;
@@ -11,7 +12,9 @@ use crate::application::Application;
 use crate::body::ResponseBody;
 use crate::compression::Asked;
 use crate::entrance::{Entrance, Overloaded};
+use crate::incoming_body::{IncomingBody, Verdict};
 use crate::limiter::Limiter;
+use crate::passage::Passage;
 use crate::request_check::{check_host, check_request_http2, check_size_http2};
 use crate::websocket::WebSocketHandshake;
 
@@ -25,6 +28,7 @@ pub async fn answer_http1<A: Application>(
     request: Request<Incoming>,
     asks_for_websocket: bool,
     entrance: &Entrance,
+    passage: &Passage,
 ) -> Response<ResponseBody> {
     if let Err(refusal) = check_host(request.headers(), request.version()) {
         return refuse_http1(&**application, connection, refusal);
@@ -36,8 +40,11 @@ pub async fn answer_http1<A: Application>(
         return with_file(&**application, connection, request, response);
     }
     let asked = asked(&**application, &request);
-    let response = match entrance.enter().await {
-        Ok(_place) => application.respond(connection, request).await,
+    passage.queue(true);
+    let place = entrance.enter().await;
+    passage.queue(false);
+    let response = match place {
+        Ok(_place) => application.respond(connection, request.map(IncomingBody::passed)).await,
         Err(Overloaded) => return overloaded(),
     };
     compressed(&**application, asked, response)
@@ -99,7 +106,7 @@ pub async fn answer_http2<A: Application>(
     } else {
         let asked = asked(&**application, &request);
         let response = match limiter.entrance.enter().await {
-            Ok(_place) => application.respond(connection, request).await,
+            Ok(_place) => respond_http2(application, connection, request, limiter).await,
             Err(Overloaded) => overloaded(),
         };
         compressed(&**application, asked, response)
@@ -108,6 +115,24 @@ pub async fn answer_http2<A: Application>(
         without_body(&mut response);
     }
     response
+}
+
+/// Brings a request to the application, and answers in its stead if the body turns out to be one that is
+/// refused.
+async fn respond_http2<A: Application>(
+    application: &Rc<A>,
+    connection: &Rc<A::Connection>,
+    request: Request<Incoming>,
+    limiter: &Limiter,
+) -> Response<ResponseBody> {
+    if request.body().is_end_stream() {
+        return application.respond(connection, request.map(IncomingBody::passed)).await;
+    }
+    let (told, of) = (application.clone(), connection.clone());
+    let verdict = Verdict::new(move |refusal| told.refused(&of, refusal));
+    let request = request.map(|body| IncomingBody::watched(body, limiter.limits(), verdict.clone()));
+    let answering = pin!(application.respond(connection, request));
+    verdict.unless_refused(answering).await.unwrap_or_else(refused)
 }
 
 async fn websocket<A: Application>(
@@ -127,6 +152,11 @@ fn refuse<A: Application>(
     refusal: Refusal,
 ) -> Response<ResponseBody> {
     application.refused(connection, refusal);
+    refused(refusal)
+}
+
+/// What tells a client that it was refused.
+fn refused(refusal: Refusal) -> Response<ResponseBody> {
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
     plain(status, status.canonical_reason().unwrap_or_default())
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use hoop_http1::Refusal;
 use http::request::Parts;
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 use crate::address::Address;
 use crate::body::ResponseBody;
 use crate::compression::Compression;
 use crate::connection::{ConnectionFacts, HandshakeFailure};
 use crate::files::StaticFiles;
+use crate::incoming_body::IncomingBody;
 use crate::tls::Renewal;
 use crate::websocket::WebSocketHandshake;
 
@@ -36,7 +36,7 @@ pub trait Application: 'static {
     fn respond(
         self: &Rc<Self>,
         connection: &Rc<Self::Connection>,
-        request: Request<Incoming>,
+        request: Request<IncomingBody>,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static;
 
     /// Answers a WebSocket handshake: by accepting it, or with any other response.
@@ -64,6 +64,9 @@ pub trait Application: 'static {
     fn compression(&self) -> Option<&Compression> {
         None
     }
+    /// A client has ended its side of the connection, and waits for its answer, unless it has left: what
+    /// is sent to it shows which.
+    fn half_closed(&self, connection: &Self::Connection);
 
     /// A request was refused before the application could see it.
     fn refused(&self, connection: &Self::Connection, refusal: Refusal);

@@ -17,13 +17,13 @@ pub enum Left {
     Resting,
 }
 
-/// Polls `connection` until it ends, the server closes it, its client is to be dropped, or `is_spent`;
-/// or until it may rest. `wind_down` is called once: when the server stops, or when the connection is to
-/// end in order.
+/// Polls `connection` until it ends, the server closes it, its client is to be dropped, or `is_over` says
+/// so, which is asked whenever the connection waits; or until it may rest. `wind_down` is called once:
+/// when the server stops, or when the connection is to end in order.
 pub async fn drive<C: Future>(
     mut connection: Pin<&mut C>,
     wind_down: impl Fn(Pin<&mut C>),
-    is_spent: impl Fn() -> bool,
+    is_over: impl Fn() -> bool,
     open: &OpenConnection,
     watched: &WatchedConnection,
 ) -> Left {
@@ -45,7 +45,7 @@ pub async fn drive<C: Future>(
         }
         // Its errors are the peer's: it broke the protocol or left. Both end the connection.
         match connection.as_mut().poll(cx) {
-            Poll::Pending if phase != Phase::Closing && ending != Some(Ending::Drop) && !is_spent() => {
+            Poll::Pending if phase != Phase::Closing && ending != Some(Ending::Drop) && !is_over() => {
                 if passage.is_idle() && passage.has_served() && watched.is_to_make_room() {
                     passage.ask_to_leave();
                     cx.waker().wake_by_ref();

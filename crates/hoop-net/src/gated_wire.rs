@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use hoop_http1::{Gate, Stop};
+use hoop_http1::{Gate, Position, Stop};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::passage::Passage;
@@ -42,6 +42,8 @@ pub struct GatedWire<S: AsyncWrite + Unpin> {
     stop: Stop,
     /// hyper has the stand-in for the head that was refused.
     stood_in: bool,
+    /// The client has ended its side.
+    ended: bool,
     /// Bytes that came since the other end was told.
     received: usize,
 }
@@ -57,6 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
             cleared: 0,
             stop: Stop::Unfinished,
             stood_in: false,
+            ended: false,
             received: 0,
         }
     }
@@ -159,6 +162,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
                 self.deliver(buffer);
                 return Poll::Ready(Ok(()));
             }
+            if self.ended {
+                return self.poll_end(cx);
+            }
             let arrived = match self.stop {
                 Stop::RefusedHead(_) if self.stood_in => return Poll::Pending,
                 Stop::RefusedHead(_) => {
@@ -184,10 +190,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
                 _ => ready!(self.poll_read_held(cx))?,
             };
             self.received += arrived;
+            if arrived == 0 && self.gate.position() == Position::Head {
+                self.ended = true;
+                self.passage.half_close();
+                continue;
+            }
             if arrived == 0 || buffer.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
         }
+    }
+
+    /// The client has sent all that it wanted to. hyper takes that for the end of everything, so it is told
+    /// once all is answered. Who has not been begun with when the client ends its side has most likely been
+    /// given up, and more likely so the more wait: that one leaves the queue.
+    fn poll_end(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        if self.passage.unanswered() == 0 || self.passage.is_queued() {
+            return Poll::Ready(Ok(()));
+        }
+        self.passage.wait(cx.waker());
+        Poll::Pending
     }
 
     /// Tells the other end how writing goes.
@@ -368,11 +390,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_a_client_is_seen_while_its_request_is_at_work() {
+    async fn the_end_of_a_client_is_told_at_once_and_given_to_hyper_once_all_is_answered() {
         let mut connection = Connection::new(1);
         connection.send(HEAD).await;
         assert_eq!(connection.read().as_deref(), Some(HEAD));
         assert_eq!(connection.read(), None);
+        connection.far.shutdown().await.expect("an end");
+        assert_eq!(connection.read(), None);
+        assert!(connection.passage.take_half_closed());
+        assert_eq!(connection.read(), None);
+        assert!(!connection.passage.take_half_closed(), "told once");
+        let wakes = connection.wakes.0.load(Ordering::Relaxed);
+        connection.passage.answered();
+        assert_eq!(connection.wakes.0.load(Ordering::Relaxed), wakes + 1);
+        assert_eq!(connection.read().as_deref(), Some(""));
+    }
+
+    #[tokio::test]
+    async fn an_end_within_a_body_is_one_at_once() {
+        let mut connection = Connection::new(1);
+        connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nha").await;
+        assert!(connection.read().is_some_and(|read| read.ends_with("ha")));
         connection.far.shutdown().await.expect("an end");
         assert_eq!(connection.read().as_deref(), Some(""));
     }

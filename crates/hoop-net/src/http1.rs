@@ -61,6 +61,7 @@ pub async fn serve_http1<A: Application>(
         Box::new(GatedWire::new(wire, gate, passage.clone(), limits.pipelined.unwrap_or(u32::MAX)));
     let entrance = watched.limiter().entrance.clone();
     let shutdown = open.shutdown();
+    let (told, told_of, half_closing) = (application.clone(), remembered.clone(), passage.clone());
     let service = Rc::new(service_fn(move |request: Request<Incoming>| {
         let asks_for_websocket = WebSocketHandshake::is_asked_for(&request);
         let number = passage.begin();
@@ -73,8 +74,14 @@ pub async fn serve_http1<A: Application>(
                 Ok(number) => {
                     let connects = request.method() == Method::CONNECT;
                     // Made where it stays: it has the request in it.
-                    let answering =
-                        pin!(answer_http1(&application, &remembered, request, asks_for_websocket, &entrance));
+                    let answering = pin!(answer_http1(
+                        &application,
+                        &remembered,
+                        request,
+                        asks_for_websocket,
+                        &entrance,
+                        &passage
+                    ));
                     let response = unless_refused(answering, &passage, number)
                         .await
                         .unwrap_or_else(|refusal| refuse_http1(&*application, &remembered, refusal));
@@ -90,13 +97,18 @@ pub async fn serve_http1<A: Application>(
             Ok::<_, Infallible>(response.map(|body| AnsweredBody::new(body, Answered::new(passage))))
         }
     }));
+    let tell = || {
+        if half_closing.take_half_closed() {
+            told.half_closed(&told_of);
+        }
+        false
+    };
     loop {
         // Without `pipeline_flush`: with it hyper takes in a streamed body however slow its reader is.
         let connection =
             builder(&message).serve_connection(TokioIo::new(gated), service.clone()).with_upgrades();
         let mut connection = Box::pin(connection);
-        if drive(connection.as_mut(), |it| it.graceful_shutdown(), || false, &open, &watched).await
-            == Left::Ended
+        if drive(connection.as_mut(), |it| it.graceful_shutdown(), tell, &open, &watched).await == Left::Ended
         {
             return;
         }

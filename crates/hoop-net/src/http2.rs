@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use hoop_http2::Flaw;
 use http::{Method, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -17,6 +18,7 @@ use crate::answered_body::{Answered, AnsweredBody};
 use crate::application::{Application, Executor};
 use crate::connection::Serving;
 use crate::drive::{Left, drive};
+use crate::http2_wire::Http2Wire;
 use crate::limiter::WatchedConnection;
 use crate::reset_budget::{ResetBudget, UnderWay};
 use crate::shutdown::OpenConnection;
@@ -92,16 +94,20 @@ pub async fn serve_http2<A: Application, E: Executor>(
             // Who carries WebSockets is not judged by its requests any more.
             passage.leave();
         }
-        let answered = Answered::new(passage);
+        let answered = Answered::new(passage.clone());
         async move {
             let response = answer_http2(&application, &remembered, request, &limiter).await;
             under_way.answered();
-            Ok::<_, Infallible>(response.map(|body| AnsweredBody::new(body, answered)))
+            Ok::<_, Infallible>(response.map(|mut body| {
+                body.tell_while_it_waits(passage);
+                AnsweredBody::new(body, answered)
+            }))
         }
     });
     let peer_sends = PeerSends::default();
     // Whatever its requests are: a client of HTTP/2 acknowledges settings and pings.
     peer_sends.set(true);
+    let wire = Http2Wire::new(Wire::new(transport, peer_sends), watched.passage().clone());
     let connection = http2::Builder::new(StreamTasks(serving.executor.clone()))
         .timer(TokioTimer::new())
         .enable_connect_protocol()
@@ -114,11 +120,12 @@ pub async fn serve_http2<A: Application, E: Executor>(
         .max_send_buf_size(SEND_AHEAD)
         .keep_alive_interval(options.ping_interval)
         .keep_alive_timeout(options.ping_timeout)
-        .serve_connection(TokioIo::new(Wire::new(transport, peer_sends)), service);
+        .serve_connection(TokioIo::new(wire.clone()), service);
     // Winding down is a GOAWAY; the streams that are open go on.
     let mut connection = pin!(connection);
     // What it has for its streams is its peer's state too, so it goes on without a rest.
     while drive(connection.as_mut(), |it| it.graceful_shutdown(), || resets.is_spent(), &open, &watched).await
         == Left::Resting
     {}
+    open.unless_stopping(wire.part(resets.is_spent().then_some(Flaw::GivenUp))).await;
 }

@@ -35,6 +35,12 @@ pub struct Passage {
     sent: AtomicU64,
     /// The client does not take what is to be sent.
     blocked: AtomicBool,
+    /// Bodies of which something waits to be taken; HTTP/2 alone counts them.
+    bodies_waiting: AtomicU32,
+    /// The request at hand waits for its turn.
+    queued: AtomicBool,
+    /// The client has ended its side, and nobody was told.
+    half_closed: AtomicBool,
     /// The client is late with what it sends: one of the constants below.
     late: AtomicU8,
     /// How the connection is to end, before its client ends it: one of the constants below.
@@ -173,10 +179,42 @@ impl Passage {
         self.stage.store(stage, Ordering::Relaxed);
     }
 
+    /// The request at hand begins to wait for its turn, or has waited.
+    pub fn queue(&self, waits: bool) {
+        self.queued.store(waits, Ordering::Relaxed);
+    }
+
+    /// Whether a request waits for its turn.
+    pub fn is_queued(&self) -> bool {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// The client has ended its side, and waits for its answers.
+    pub fn half_close(&self) {
+        self.half_closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it did since the last call.
+    pub fn take_half_closed(&self) -> bool {
+        self.half_closed.load(Ordering::Relaxed) && self.half_closed.swap(false, Ordering::Relaxed)
+    }
+
     /// The client has taken so much in all, and whether it takes no more.
     pub fn written(&self, sent: u64, blocked: bool) {
         self.sent.store(sent, Ordering::Relaxed);
         self.blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    /// Of one more body something waits for the client, or of one fewer.
+    pub fn body_waits(&self, waits: bool) {
+        let waiting = self.bodies_waiting.load(Ordering::Relaxed);
+        let waiting = if waits { waiting + 1 } else { waiting.saturating_sub(1) };
+        self.bodies_waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    /// Whether something is to be sent that the client does not take.
+    fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed) || self.bodies_waiting.load(Ordering::Relaxed) > 0
     }
 
     /// The connection carries something that is not judged by its requests.
@@ -198,7 +236,7 @@ impl Passage {
             awaited: self.awaited.load(Ordering::Relaxed),
             received: self.received.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),
-            blocked: self.blocked.load(Ordering::Relaxed),
+            blocked: self.is_blocked(),
         }
     }
 
@@ -211,7 +249,7 @@ impl Passage {
     pub fn is_idle(&self) -> bool {
         self.unanswered() == 0
             && self.stage.load(Ordering::Relaxed) == BETWEEN
-            && !self.blocked.load(Ordering::Relaxed)
+            && !self.is_blocked()
             && self.stopped.get().is_none()
     }
 

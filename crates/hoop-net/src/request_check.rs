@@ -20,6 +20,14 @@ pub fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> 
 
 /// Checks the head of an HTTP/2 request, whose framing hyper has checked.
 pub fn check_request_http2<B>(request: &Request<B>) -> Result<(), Refusal> {
+    // RFC 9110 section 5.1: names are tokens. The type of a name sees to all of it but this.
+    if request.headers().keys().any(|name| name.as_str().contains('"')) {
+        return Err(Refusal::FieldName);
+    }
+    // RFC 9113 section 8.2.1.
+    if request.headers().values().any(|value| has_space_around(value.as_bytes())) {
+        return Err(Refusal::FieldValue);
+    }
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
@@ -49,6 +57,10 @@ pub fn check_size_http2<B: Body>(request: &Request<B>, limits: &MessageLimits) -
     }
     // The least that it will be: its Content-Length, if there is one.
     if request.body().size_hint().lower() > limits.body { Err(Refusal::BodyTooLarge) } else { Ok(()) }
+}
+
+fn has_space_around(value: &[u8]) -> bool {
+    [value.first(), value.last()].into_iter().flatten().any(|byte| matches!(byte, b' ' | b'\t'))
 }
 
 fn well_formed(host: &[u8]) -> Result<(), Refusal> {
@@ -117,5 +129,13 @@ mod tests {
         assert_eq!(checked("https://a/", &["a", "a"]), Err(Refusal::HostCount));
         assert_eq!(checked("https://a/", &["b"]), Err(Refusal::MalformedHost));
         assert_eq!(checked("https://user@a/", &[]), Err(Refusal::MalformedHost));
+    }
+
+    #[test]
+    fn no_value_begins_or_ends_with_a_space() {
+        for (value, fits) in [("a b", true), ("", true), (" a", false), ("a\t", false), (" ", false)] {
+            let request = Request::builder().uri("https://a/").header("x-name", value).body(());
+            assert_eq!(check_request_http2(&request.expect("a request")).is_ok(), fits, "{value:?}");
+        }
     }
 }

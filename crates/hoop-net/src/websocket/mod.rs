@@ -89,6 +89,8 @@ impl PendingWebSocket {
             sent: 0,
             late_pong: None,
             close_sent: false,
+            answers_due: false,
+            held_end: None,
             ending: None,
             ended: false,
             failed: false,
@@ -108,6 +110,11 @@ pub struct WebSocket {
     /// RFC 6455 section 5.5.3: of many pings the last one may be answered alone.
     late_pong: Option<Vec<u8>>,
     close_sent: bool,
+    /// Messages were handed over that the application may still answer.
+    answers_due: bool,
+    /// How the client ended it, kept back until they are: the code that answers it, that and the reason
+    /// which tell of it.
+    held_end: Option<(Option<u16>, u16, String)>,
     /// How it ended, to be told next.
     ending: Option<(u16, String)>,
     ended: bool,
@@ -129,9 +136,18 @@ impl WebSocket {
                 let _ = self.poll_flush(cx);
                 return Poll::Ready(Some(Message::Close { code, reason }));
             }
+            if self.holds_end() {
+                return Poll::Pending;
+            }
+            if let Some((answer, code, reason)) = self.held_end.take() {
+                self.send_close(answer, &reason);
+                self.end(code, &reason);
+                continue;
+            }
             match self.reader.next_event() {
                 Ok(Some(event)) => {
                     if let Some(message) = self.take(event) {
+                        self.answers_due = true;
                         return Poll::Ready(Some(message));
                     }
                 }
@@ -154,6 +170,17 @@ impl WebSocket {
                 Err(violation) => self.violated(violation),
             }
         }
+    }
+
+    /// Whether the client has ended it, or broken the rules, behind messages that may still be answered:
+    /// a close frame is the last that is sent.
+    pub fn holds_end(&self) -> bool {
+        self.held_end.is_some() && self.answers_due && !self.close_sent
+    }
+
+    /// What was handed over has had its answers.
+    pub fn caught_up(&mut self) {
+        self.answers_due = false;
     }
 
     /// Reads once; `false` if nothing more will come.
@@ -179,8 +206,7 @@ impl WebSocket {
             Event::Ping(payload) if self.unsent() > WRITE_AHEAD => self.late_pong = Some(payload),
             Event::Ping(payload) => self.writer.pong(&payload, &mut self.out),
             Event::Close(code, reason) => {
-                self.send_close(code, &reason);
-                self.end(code.unwrap_or(CLOSED_WITHOUT_STATUS), &reason);
+                self.held_end = Some((code, code.unwrap_or(CLOSED_WITHOUT_STATUS), reason));
             }
         }
         None
@@ -210,8 +236,7 @@ impl WebSocket {
     /// Tells the peer what it did wrong (RFC 6455 section 7.1.7), as far as it still listens.
     fn violated(&mut self, violation: Violation) {
         let (code, reason) = (violation.close_code(), violation.to_string());
-        self.send_close(Some(code), &reason);
-        self.end(code, &reason);
+        self.held_end = Some((Some(code), code, reason));
     }
 
     fn send_close(&mut self, code: Option<u16>, reason: &str) {

@@ -9,7 +9,7 @@ use http::Response;
 use tokio::io::AsyncReadExt;
 use tokio::sync::Notify;
 
-use crate::support::{App, Running, get, in_runtime, last_get, rest, send, until};
+use crate::support::{App, Running, get, in_runtime, last_get, rest, send, until, vanish};
 
 /// An application whose one response is a stream, and the stream's writing end once it has begun.
 #[derive(Clone, Default)]
@@ -167,7 +167,7 @@ fn a_writer_learns_that_the_reader_has_gone() {
         let (tell_gone, tell_drained) = (gone.clone(), drained.clone());
         sender.when_gone(move || tell_gone.notify_one());
         sender.when_drained(move || tell_drained.set(true));
-        drop(stream);
+        vanish(stream);
         gone.notified().await;
         assert!(sender.is_reader_gone());
         assert!(drained.get(), "who waits for room is told as well");

@@ -11,7 +11,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
-use crate::support::{App, Running, get, in_runtime, last_get, listening_on, rest, send, serve_on, until};
+use crate::support::{
+    App, Running, get, in_runtime, last_get, listening_on, rest, send, serve_on, until, vanish,
+};
 
 /// Answers with the request's body.
 fn echo() -> App {
@@ -88,7 +90,7 @@ fn a_client_that_leaves_drops_the_answer_it_waited_for() {
         let mut stream = server.connect().await;
         send(&mut stream, get("/").as_bytes()).await;
         begun.notified().await;
-        drop(stream);
+        vanish(stream);
         dropped.notified().await;
     });
 }

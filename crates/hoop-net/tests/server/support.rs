@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hoop_net::{
-    Address, Application, Bind, ConnectionFacts, Executor, HandshakeFailure, Incoming, Limiter, Limits,
+    Address, Application, Bind, ConnectionFacts, Executor, HandshakeFailure, IncomingBody, Limiter, Limits,
     ListenOptions, ListenSocket, Listener, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown,
     WebSocketHandshake, serve,
 };
@@ -42,7 +42,7 @@ impl Executor for LocalTasks {
 
 /// An application, and all that it was told.
 pub struct App {
-    respond: Box<dyn Fn(Request<Incoming>) -> Answering>,
+    respond: Box<dyn Fn(Request<IncomingBody>) -> Answering>,
     websocket: Box<dyn Fn(WebSocketHandshake) -> Answering>,
     pub connections: RefCell<Vec<(Address, Address)>>,
     pub refusals: RefCell<Vec<Refusal>>,
@@ -52,7 +52,7 @@ pub struct App {
 
 impl App {
     /// Answers requests with `respond`, and handshakes with 501.
-    pub fn new<F>(respond: impl Fn(Request<Incoming>) -> F + 'static) -> Self
+    pub fn new<F>(respond: impl Fn(Request<IncomingBody>) -> F + 'static) -> Self
     where
         F: Future<Output = Response<ResponseBody>> + 'static,
     {
@@ -93,7 +93,7 @@ impl Application for App {
     fn respond(
         self: &Rc<Self>,
         _connection: &Rc<()>,
-        request: Request<Incoming>,
+        request: Request<IncomingBody>,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
         (self.respond)(request)
     }
@@ -105,6 +105,8 @@ impl Application for App {
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
         (self.websocket)(handshake)
     }
+
+    fn half_closed(&self, _connection: &Self::Connection) {}
 
     fn refused(&self, _connection: &(), refusal: Refusal) {
         self.refusals.borrow_mut().push(refusal);
@@ -219,6 +221,11 @@ pub async fn until(stream: &mut TcpStream, end: &str) -> String {
         received.push(char::from(byte));
     }
     received
+}
+
+/// Ends a connection as a crash would (RST); an end in order may be half of one.
+pub fn vanish(stream: TcpStream) {
+    socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a socket");
 }
 
 pub async fn send(stream: &mut TcpStream, bytes: &[u8]) {

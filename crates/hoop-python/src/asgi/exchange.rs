@@ -2,12 +2,13 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hoop_asgi::{BodyStep, ResponseState};
-use hoop_net::{BodyError, BodySender, Incoming, Piece, ResponseBody, give_way};
+use hoop_net::{BodyError, BodySender, IncomingBody, Piece, ResponseBody, give_way};
 use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
@@ -39,6 +40,8 @@ struct Progress {
     /// Trailers that wait for the last of them.
     trailers: Option<Box<HeaderMap>>,
     client_gone: bool,
+    /// The client sends nothing more. Whether it is there shows when something is sent to it.
+    half_closed: bool,
     /// The application took too long, and somebody else has answered.
     overdue: bool,
     /// Of the response, once it has begun.
@@ -66,7 +69,11 @@ pub struct Exchange {
 }
 
 /// Enters the application with a request; what hyper awaits is its answer.
-pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incoming>) -> Answer<Exchange> {
+pub fn begin(
+    server: &Arc<ServerState>,
+    ends: &Arc<Ends>,
+    request: Request<IncomingBody>,
+) -> Answer<Exchange> {
     Python::attach(|py| {
         ends.end_outlived(py);
         let (mut parts, body) = request.into_parts();
@@ -87,6 +94,7 @@ pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incom
                 stream: None,
                 trailers: None,
                 client_gone: false,
+                half_closed: ends.has_half_closed.load(Ordering::Relaxed),
                 overdue: false,
                 status: None,
                 received: 0,
@@ -97,6 +105,9 @@ pub fn begin(server: &Arc<ServerState>, ends: &Arc<Ends>, request: Request<Incom
             receivers: Waiters::default(),
             senders: Waiters::default(),
         });
+        if ends.interim.is_some() {
+            drop(ends.last.replace(py, Arc::downgrade(&exchange)));
+        }
         server.start(py, scope, exchange.clone());
         Answer(exchange)
     })
@@ -149,9 +160,15 @@ impl Exchange {
         self.senders.wake(py);
     }
 
+    /// An application that waits for its client to leave is told that it has.
+    pub fn half_closed(&self, py: Python<'_>) {
+        self.progress.borrow_mut(py).half_closed = true;
+        self.receivers.wake(py);
+    }
+
     /// The body's next chunk is not there yet: a task waits for it in the application's stead, so
     /// that it is not lost when the application gives up waiting.
-    fn read(self: Arc<Self>, py: Python<'_>, mut body: Incoming) {
+    fn read(self: Arc<Self>, py: Python<'_>, mut body: IncomingBody) {
         let exchange = self.clone();
         let task = self.server.spawn(py, async move {
             let chunk = poll_fn(|cx| poll_chunk(&mut body, cx)).await;
@@ -166,7 +183,7 @@ impl Exchange {
         drop(before);
     }
 
-    fn chunk_read(&self, py: Python<'_>, body: Incoming, chunk: Option<Result<Bytes, BodyError>>) {
+    fn chunk_read(&self, py: Python<'_>, body: IncomingBody, chunk: Option<Result<Bytes, BodyError>>) {
         match RequestBody::after(body, chunk) {
             Ok(body) => {
                 self.set_body(py, body);
@@ -331,6 +348,12 @@ impl Conversation for Exchange {
                 return disconnect_event(py);
             }
             match progress.body {
+                RequestBody::Taken if progress.half_closed => {
+                    // Told that nobody is there, it sends to nobody.
+                    progress.client_gone = true;
+                    drop(progress);
+                    return disconnect_event(py);
+                }
                 RequestBody::BeingRead(_) => None,
                 _ => Some(std::mem::replace(&mut progress.body, RequestBody::Taken)),
             }

@@ -4,30 +4,30 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hoop_net::{BodyError, Incoming};
+use hoop_net::{BodyError, IncomingBody};
 use http_body::Body;
 use tokio::task::AbortHandle;
 
 /// The body, as far as it was read.
 pub enum RequestBody {
     /// Some or all of it is still with the connection.
-    Unread(Incoming),
+    Unread(IncomingBody),
     /// A task of ours waits for the next chunk; none if the loop is closed.
     BeingRead(#[expect(dead_code, reason = "held for what its drop does")] Option<Reading>),
     /// A chunk that nobody has taken yet, and the rest, if there is any.
-    Arrived(Bytes, Option<Incoming>),
+    Arrived(Bytes, Option<IncomingBody>),
     /// All of it was taken.
     Taken,
 }
 
 impl RequestBody {
-    pub fn new(body: Incoming) -> Self {
+    pub fn new(body: IncomingBody) -> Self {
         // An empty body is still one event for the application.
         if body.is_end_stream() { Self::Arrived(Bytes::new(), None) } else { Self::Unread(body) }
     }
 
     /// What a chunk that was read from `body` makes of it. `Err` if the client has gone.
-    pub fn after(body: Incoming, chunk: Option<Result<Bytes, BodyError>>) -> Result<Self, BodyError> {
+    pub fn after(body: IncomingBody, chunk: Option<Result<Bytes, BodyError>>) -> Result<Self, BodyError> {
         Ok(match chunk.transpose()? {
             Some(bytes) => {
                 let rest = (!body.is_end_stream()).then_some(body);
@@ -48,7 +48,7 @@ impl Drop for Reading {
 }
 
 /// The next chunk of a body; trailers have no place in ASGI's events and are passed over.
-pub fn poll_chunk(body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+pub fn poll_chunk(body: &mut IncomingBody, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
     loop {
         let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else { return Poll::Pending };
         match frame {

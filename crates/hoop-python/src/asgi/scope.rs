@@ -1,6 +1,7 @@
 //! Scopes: what an application is told about a connection (ASGI specs "HTTP" and "WebSocket").
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use hoop_net::{Address, ConnectionFacts, InterimResponses, TlsFacts};
@@ -43,6 +44,10 @@ pub struct Ends {
     /// An exchange whose response went out whole while its application still streams a body that
     /// has nowhere to go (HEAD, 304): it ends with the next request, or with the connection.
     pub outlived: GilCell<Option<Weak<Exchange>>>,
+    /// The last request, over HTTP/1.
+    pub last: GilCell<Weak<Exchange>>,
+    /// The client sends nothing more.
+    pub has_half_closed: AtomicBool,
 }
 
 /// A connection as its server has it: when it goes, so does what has outlived its response.
@@ -63,6 +68,8 @@ impl Ends {
             tls: facts.tls.as_ref().map(|facts| tls_extension(py, facts)).transpose()?,
             interim: facts.interim.clone(),
             outlived: GilCell::default(),
+            last: GilCell::default(),
+            has_half_closed: AtomicBool::new(false),
         })
     }
 
@@ -75,12 +82,23 @@ impl Ends {
             tls: None,
             interim: None,
             outlived: GilCell::default(),
+            last: GilCell::default(),
+            has_half_closed: AtomicBool::new(false),
         }
     }
 
     /// Whether the connection is over TLS.
     pub fn is_secure(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// The client sends nothing more.
+    pub fn half_closed(&self, py: Python<'_>) {
+        self.has_half_closed.store(true, Ordering::Relaxed);
+        let last = self.last.borrow(py).upgrade();
+        if let Some(exchange) = last {
+            exchange.half_closed(py);
+        }
     }
 
     /// Tells an application that streams into nowhere that nobody waits for it any more.

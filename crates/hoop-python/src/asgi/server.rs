@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use hoop_net::{
     Address, Application, ClientCertificates, Compression, ConnectionFacts, Executor, HandshakeFailure,
-    Http2Options, Incoming, Limiter, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, StaticFiles,
-    TlsError, TlsFiles, TlsIdentity, WebSocketHandshake, WebSocketOptions,
+    Http2Options, IncomingBody, Limiter, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown,
+    StaticFiles, TlsError, TlsFiles, TlsIdentity, WebSocketHandshake, WebSocketOptions,
 };
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -312,7 +312,7 @@ impl Application for Bridge {
     fn respond(
         self: &Rc<Self>,
         ends: &Rc<OpenEnds>,
-        request: Request<Incoming>,
+        request: Request<IncomingBody>,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
         exchange::begin(&self.state, &ends.0, request)
     }
@@ -345,6 +345,10 @@ impl Application for Bridge {
 
     fn compression(&self) -> Option<&Compression> {
         self.compression.as_deref()
+    }
+
+    fn half_closed(&self, ends: &OpenEnds) {
+        Python::attach(|py| ends.0.half_closed(py));
     }
 
     fn refused(&self, ends: &OpenEnds, refusal: Refusal) {

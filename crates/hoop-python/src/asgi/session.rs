@@ -15,6 +15,7 @@ use http::{Response, StatusCode};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
+use tokio::time::{sleep, timeout};
 
 use super::conversation::{Conversation, Step};
 use super::denial::Denial;
@@ -33,6 +34,8 @@ const SEND_AHEAD: usize = 64 * 1024;
 /// So many bytes or messages may wait for the application before the connection is not read on.
 const RECEIVE_AHEAD: usize = 64 * 1024;
 const MESSAGES_AHEAD: usize = 64;
+/// How long the application may take to answer what came right before the client's close frame.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
 /// How long a client may take to answer a close frame.
 const CLOSING_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -56,6 +59,10 @@ struct Progress {
     incoming_bytes: usize,
     /// The connection is not read on until the application has caught up.
     held_up: bool,
+    /// The application has taken all there was, and waits for more.
+    is_waiting: bool,
+    /// The client's end of it is kept back until then.
+    end_is_held: bool,
     outgoing: VecDeque<Message>,
     /// Bytes that the application has sent and the system has not taken.
     unsent: usize,
@@ -312,11 +319,15 @@ impl Session {
                 return Poll::Ready(());
             }
             self.write_some(py, socket, cx);
-            let may_take_more = {
+            let (may_take_more, is_caught_up) = {
                 let progress = self.progress.borrow(py);
                 // Once the application has closed, only the peer's own close is of interest.
-                progress.may_take_more() || progress.state.is_closed()
+                let is_closed = progress.state.is_closed();
+                (progress.may_take_more() || is_closed, progress.is_waiting || is_closed)
             };
+            if is_caught_up {
+                socket.caught_up();
+            }
             self.progress.borrow_mut(py).held_up = !may_take_more;
             if !may_take_more {
                 break;
@@ -330,6 +341,7 @@ impl Session {
                     let mut progress = self.progress.borrow_mut(py);
                     // An application that has closed reads nothing any more.
                     if !progress.state.is_closed() {
+                        progress.is_waiting = false;
                         progress.incoming_bytes += size(&message);
                         progress.received += payload(&message) as u64;
                         progress.incoming.push_back(message);
@@ -344,7 +356,9 @@ impl Session {
         if has_news {
             self.receivers.wake(py);
         }
-        self.progress.borrow_mut(py).carrier = Some(cx.waker().clone());
+        let mut progress = self.progress.borrow_mut(py);
+        progress.end_is_held = socket.holds_end();
+        progress.carrier = Some(cx.waker().clone());
         Poll::Pending
     }
 
@@ -369,16 +383,23 @@ async fn carry(session: Arc<Session>, pending: PendingWebSocket) {
     let Some(mut socket) = pending.open().await else {
         return Python::attach(|py| session.over(py, ABNORMAL, String::new()));
     };
-    let mut patience = None;
+    let (mut patience, mut last_answers) = (None, None);
     poll_fn(|cx| {
         Python::attach(|py| {
             if session.carry_some(py, &mut socket, cx).is_ready() {
                 return Poll::Ready(());
             }
+            if socket.holds_end() {
+                let last_answers = last_answers.get_or_insert_with(|| Box::pin(sleep(LAST_ANSWERS)));
+                if last_answers.as_mut().poll(cx).is_ready() {
+                    socket.caught_up();
+                    return session.carry_some(py, &mut socket, cx);
+                }
+            }
             if !session.progress.borrow(py).state.is_closed() {
                 return Poll::Pending;
             }
-            let patience = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(CLOSING_PATIENCE)));
+            let patience = patience.get_or_insert_with(|| Box::pin(sleep(CLOSING_PATIENCE)));
             patience.as_mut().poll(cx)
         })
     })
@@ -393,7 +414,7 @@ async fn carry(session: Arc<Session>, pending: PendingWebSocket) {
             poll_fn(|cx| socket.poll_flush(cx)).await;
             poll_fn(|cx| socket.poll_shutdown(cx)).await;
         };
-        let _ = tokio::time::timeout(CLOSING_PATIENCE, last_words).await;
+        let _ = timeout(CLOSING_PATIENCE, last_words).await;
     }
 }
 
@@ -424,7 +445,12 @@ impl Conversation for Session {
             drop(progress);
             return disconnected(py, code, &reason);
         }
+        progress.is_waiting = true;
+        let carrier = if progress.end_is_held { progress.carrier.take() } else { None };
         drop(progress);
+        if let Some(carrier) = carrier {
+            carrier.wake();
+        }
         Ok(Step::Wait(self.receivers.wait(self.server.python_loop(py))?))
     }
 

@@ -1,0 +1,145 @@
+//! What any bytes must not do to hoopsnake's parsers. Each function takes bytes and panics where a promise
+//! does not hold; the first byte says how they are cut.
+//!
+//! The programs of `targets/` give them to libFuzzer (`make fuzz`), `tests/` gives them the corpus and
+//! what chance makes of it (`make test`).
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use hoop_http1::{Gate, MessageLimits, Stop};
+use hoop_http2::{Flaw, Ledger};
+use hoop_websocket::{Agreement, Event, Reader, Violation, negotiate};
+
+/// A message that is larger is refused.
+const LARGEST_MESSAGE: usize = 100_000;
+
+/// How the rest is cut, and the rest.
+fn cut(bytes: &[u8]) -> (usize, &[u8]) {
+    match bytes {
+        [first, rest @ ..] => (usize::from(*first).max(1), rest),
+        [] => (1, bytes),
+    }
+}
+
+/// What a gate made of all that came.
+#[derive(Debug, PartialEq, Eq)]
+struct Passed {
+    bytes: usize,
+    heads: u32,
+    is_refused: bool,
+}
+
+fn through_gate<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Passed {
+    let limits = MessageLimits { target: 200, head: 2000, fields: 20, body: 5000 };
+    let mut gate = Gate::new(limits);
+    let mut held = Vec::new();
+    let mut passed = Passed { bytes: 0, heads: 0, is_refused: false };
+    for piece in pieces {
+        held.extend_from_slice(piece);
+        loop {
+            let inspection = gate.inspect(&held, u32::MAX);
+            assert!(inspection.passes <= held.len(), "no more passes than there is");
+            held.drain(..inspection.passes);
+            passed.bytes += inspection.passes;
+            passed.heads += inspection.heads;
+            match inspection.stop {
+                Stop::RefusedHead(refusal) | Stop::RefusedBody(refusal) => {
+                    assert!((400..=505).contains(&refusal.status()));
+                    passed.is_refused = true;
+                    return passed;
+                }
+                // A WebSocket that the application does not want.
+                Stop::Answers if gate.awaits_decision() => gate.decide(false),
+                Stop::Answers | Stop::Unfinished => break,
+            }
+        }
+        assert!(held.len() <= limits.head + piece.len(), "what is held has a limit");
+    }
+    passed
+}
+
+/// The gate in front of HTTP/1: what passes does not depend on how it is cut.
+pub fn http1_gate(bytes: &[u8]) {
+    let (size, rest) = cut(bytes);
+    let whole = through_gate(std::iter::once(rest));
+    let pieces = through_gate(rest.chunks(size));
+    assert_eq!(whole, pieces);
+}
+
+fn through_ledger<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Result<(), Flaw>, u32, usize) {
+    let mut ledger = Ledger::default();
+    let mut seen = Ok(());
+    for piece in pieces {
+        seen = ledger.received(piece, Duration::ZERO);
+        if seen.is_err() {
+            break;
+        }
+    }
+    (seen, ledger.last_stream(), ledger.unfinished())
+}
+
+/// The ledger of HTTP/2 frames: what it sees does not depend on how it is cut, in either direction.
+pub fn http2_ledger(bytes: &[u8]) {
+    let (size, rest) = cut(bytes);
+    assert_eq!(through_ledger(std::iter::once(rest)), through_ledger(rest.chunks(size)));
+    let (mut whole, mut pieces) = (Ledger::default(), Ledger::default());
+    whole.sent(rest);
+    rest.chunks(size).for_each(|piece| pieces.sent(piece));
+    assert_eq!((whole.delivered(), whole.may_speak()), (pieces.delivered(), pieces.may_speak()));
+}
+
+fn events<'a>(
+    agreement: Option<Agreement>,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> (Vec<Event>, Option<Violation>) {
+    let mut reader = Reader::new(agreement, LARGEST_MESSAGE);
+    let mut found = Vec::new();
+    for piece in pieces {
+        reader.feed(piece);
+        loop {
+            match reader.next_event() {
+                Ok(Some(event)) => found.push(event),
+                Ok(None) => break,
+                Err(violation) => return (found, Some(violation)),
+            }
+        }
+    }
+    (found, None)
+}
+
+/// The reader of WebSocket frames: what it reads does not depend on how it is cut, and no message is too
+/// large.
+pub fn websocket_reader(bytes: &[u8]) {
+    let (size, rest) = cut(bytes);
+    let compressed = Agreement {
+        server_forgets: false,
+        client_forgets: size % 2 == 0,
+        server_window: 15,
+        client_window: 15,
+    };
+    for agreement in [None, Some(compressed)] {
+        let (found, violation) = events(agreement, std::iter::once(rest));
+        assert!(found.iter().all(|event| match event {
+            Event::Text(text) => text.len() <= LARGEST_MESSAGE,
+            Event::Binary(bytes) => bytes.len() <= LARGEST_MESSAGE,
+            Event::Ping(payload) => payload.len() <= 125,
+            Event::Close(_, reason) => reason.len() <= 123,
+            Event::Pong => true,
+        }));
+        let (in_pieces, violated) = events(agreement, rest.chunks(size));
+        // Which of two violations is found first may depend on what has come.
+        assert_eq!((found, violation.is_some()), (in_pieces, violated.is_some()));
+    }
+}
+
+/// The negotiation of permessage-deflate: what is agreed on can be said, and is within RFC 7692.
+pub fn websocket_offers(bytes: &[u8]) {
+    let (_, rest) = cut(bytes);
+    let Ok(text) = std::str::from_utf8(rest) else { return };
+    let Some(agreed) = negotiate(text.lines()) else { return };
+    assert!((9..=15).contains(&agreed.server_window), "{agreed:?}");
+    assert!((8..=15).contains(&agreed.client_window), "{agreed:?}");
+    assert!(agreed.header().starts_with("permessage-deflate"));
+}

@@ -1,0 +1,5 @@
+//! The reader of WebSocket frames, for libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hoop_fuzz::websocket_reader(bytes));
