@@ -35,6 +35,8 @@ pub struct Folder {
 impl Folder {
     /// A folder that has to be there.
     pub fn new(path: PathBuf) -> io::Result<Self> {
+        // A program may change its directory later on.
+        let path = std::path::absolute(path)?;
         let root = openat(CWD, &path, DIRECTORY, Mode::empty())?;
         let by_steps = !can_resolve_beneath(&root);
         Ok(Self { path, root: RefCell::default(), by_steps })

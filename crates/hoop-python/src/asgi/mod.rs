@@ -5,6 +5,7 @@
 //! - `server_state`: what all requests share; runs the application as tasks.
 //! - `deadlines`: applications that take too long to answer.
 //! - `limit_settings`: a `hoopsnake.ServerLimits` as the engine has it.
+//! - `content_settings`: static files and compression, likewise.
 //! - `exchange`, `session`: one HTTP request; one WebSocket.
 //! - `conversation`: the `receive` and `send` of both.
 //! - `caller`, `request_id`: who sent a request, and what it is called.
