@@ -467,7 +467,7 @@ impl Ending for Exchange {
         self.set_body(py, RequestBody::Taken);
         // A stream dropped unfinished is an abort: the client must not take it for complete.
         drop(stream);
-        if client_gone {
+        if client_gone && !committed {
             // Nobody reads it, but hyper holds the connection until it has an answer.
             self.reply.give(py, plain(status));
         } else if !committed {
