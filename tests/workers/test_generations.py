@@ -26,7 +26,7 @@ async def test_a_reload_under_load_loses_no_request_and_shows_new_code(tmp_path:
     assert result.failures == []
     assert "ERROR" not in server.log
     begun = next(place for place, each in enumerate(result.answers) if each.startswith("new "))
-    # The old ones answer what is on its way to them, for half a second.
+    # The old ones answer what is on its way to them, for a second.
     assert all(each.startswith("new ") for each in result.answers[-100:])
     assert begun > 0
 
@@ -64,7 +64,7 @@ async def test_signals_ask_for_a_worker_more_or_fewer(tmp_path: Path) -> None:
         server.signal(signal.SIGTTOU)
         await server.wait_for("There are 1 worker from now on")
         for _ in range(30):
-            # For half a second the one that leaves may still answer.
+            # For a second the one that leaves may still answer.
             await server.worker()
         server.signal(signal.SIGTTOU)
         server.signal(signal.SIGTERM)
