@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from supervised import APP, load, serving, write
+from supervised import APP, gone, load, serving, write
 
 NEWER = APP.replace('b"%d" % os.getpid()', 'b"new %d" % os.getpid()')
 
@@ -70,3 +70,18 @@ async def test_signals_ask_for_a_worker_more_or_fewer(tmp_path: Path) -> None:
         server.signal(signal.SIGTERM)
         assert await server.ended() == 0
     assert "ERROR" not in server.log
+
+
+async def test_a_stop_in_the_middle_of_a_reload_ends_both_generations(tmp_path: Path) -> None:
+    slow = "import sys, time\nprint('importing', file=sys.stderr, flush=True)\ntime.sleep(100)"
+    async with serving(tmp_path, "--workers", "2") as server:
+        old = await server.worker()
+        write(tmp_path, slow)
+        server.signal(signal.SIGHUP)
+        await server.wait_for("importing", times=2)
+        assert await server.get(), "the old ones serve meanwhile"
+        server.signal(signal.SIGTERM)
+        assert await server.ended() == 0
+        await gone(old)
+    assert "Killed" not in server.log
+    assert "Traceback" not in server.log
