@@ -49,7 +49,7 @@ class AdminPort:
     def __init__(self, loop: EventLoop, bind: str, journal: Journal, snapshots: Snapshots) -> None:
         where = parse_bind(bind)
         config = ServerConfig(
-            host=where.host, port=where.port, uds=where.path, backlog=128, limits=_LIMITS
+            host=where.host or "", port=where.port, uds=where.path, backlog=128, limits=_LIMITS
         )
         self.unready: str | None = "starting"
         """Why the application is not to be sent requests, if it is not."""

@@ -134,8 +134,7 @@ class ServerConfig:
             raise ServerError(f"log_format {self.log_format!r} is not 'text' or 'json'")
         if not 0 <= self.shutdown_delay < math.inf:
             raise ServerError(f"shutdown_delay {self.shutdown_delay} is not 0 or more seconds")
-        if self.admin is not None:
-            parse_bind(self.admin)
+        self._check_admin()
         if self.ws_max_size < 1:
             raise ServerError(f"ws_max_size {self.ws_max_size} leaves no room for a message")
         if not 1 <= self.h2_max_concurrent_streams < 2**31:
@@ -148,6 +147,16 @@ class ServerConfig:
                 raise ServerError(f"{name} {seconds} is not above 0 seconds")
         if not self.handshake_timeout > 0:
             raise ServerError(f"handshake_timeout {self.handshake_timeout} is not above 0 seconds")
+
+    def _check_admin(self) -> None:
+        if self.admin is None:
+            return
+        try:
+            bind = parse_bind(self.admin)
+        except ValueError as error:
+            raise ServerError(f"admin: {error}") from None
+        if bind.descriptor is not None:
+            raise ServerError(f"admin: {self.admin!r} is no HOST:PORT and no unix:PATH")
 
     def _check_proxies(self) -> None:
         if isinstance(self.forwarded_allow_ips, str) or isinstance(self.forwarded_parts, str):
