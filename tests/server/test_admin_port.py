@@ -160,7 +160,7 @@ async def test_what_is_asked_there_is_not_counted() -> None:
         for _ in range(3):
             told = (await ask(port, "/metrics")).body.decode()
     assert "hoopsnake_requests_total{" not in told
-    assert "\nhoopsnake_connections_open 0\n" in told
+    assert '\nhoopsnake_connections_open{protocol="http/1"} 0\n' in told
     assert "\nhoopsnake_received_bytes_total 0\n" in told
 
 

@@ -18,6 +18,7 @@ mod file_message;
 mod header_names;
 mod limit_settings;
 mod message;
+mod open_ends;
 mod reply;
 mod request_body;
 mod request_id;

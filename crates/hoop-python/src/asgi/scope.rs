@@ -1,7 +1,7 @@
 //! Scopes: what an application is told about a connection (ASGI specs "HTTP" and "WebSocket").
 
 use std::borrow::Cow;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use hoop_net::{Address, ConnectionFacts, InterimResponses, TlsFacts};
 use http::header::HOST;
@@ -43,15 +43,6 @@ pub struct Ends {
     /// An exchange whose response went out whole while its application still streams a body that
     /// has nowhere to go (HEAD, 304): it ends with the next request, or with the connection.
     pub outlived: GilCell<Option<Weak<Exchange>>>,
-}
-
-/// A connection as its server has it: when it goes, so does what has outlived its response.
-pub struct OpenEnds(pub Arc<Ends>);
-
-impl Drop for OpenEnds {
-    fn drop(&mut self) {
-        Python::attach(|py| self.0.end_outlived(py));
-    }
 }
 
 impl Ends {

@@ -15,12 +15,13 @@ use hoop_net::{
 use http::{Request, Response};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{IntoPyDict, PyDict};
 
 use super::caller::{CallerRules, CallerSettings};
 use super::deadlines::Deadlines;
 use super::limit_settings::LimitSettings;
-use super::scope::{Ends, OpenEnds, ScopeTemplates};
+use super::open_ends::OpenEnds;
+use super::scope::{Ends, ScopeTemplates};
 use super::server_state::{Observed, ServerState};
 use super::{exchange, session};
 use crate::errors::{listen_error, os_error, tls_error};
@@ -232,7 +233,8 @@ impl Server {
             snapshot.set_item("received_bytes", limiter.traffic().received())?;
             snapshot.set_item("sent_bytes", limiter.traffic().sent())?;
         }
-        snapshot.set_item("connections_open", self.open_connections(py))?;
+        let open = tally.open_connections(self.open_connections(py));
+        snapshot.set_item("connections_open", open.into_py_dict(py)?)?;
         Ok(snapshot)
     }
 
@@ -274,13 +276,12 @@ impl Application for Bridge {
 
     fn connected(&self, facts: &ConnectionFacts) -> OpenEnds {
         Python::attach(|py| {
-            self.state.tally.borrow_mut(py).connected(facts.interim.is_some(), facts.tls.is_some());
             let is_trusted = self.state.observed.callers.trusts(&facts.peer);
             let ends = Ends::new(py, facts, is_trusted).unwrap_or_else(|error| {
                 error.write_unraisable(py, None);
                 Ends::unknown(py)
             });
-            OpenEnds(Arc::new(ends))
+            OpenEnds::new(py, &self.state, ends, facts)
         })
     }
 
@@ -289,7 +290,7 @@ impl Application for Bridge {
         ends: &Rc<OpenEnds>,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
-        exchange::begin(&self.state, &ends.0, request)
+        exchange::begin(&self.state, &ends.ends, request)
     }
 
     fn websocket(
@@ -297,13 +298,13 @@ impl Application for Bridge {
         ends: &Rc<OpenEnds>,
         handshake: WebSocketHandshake,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
-        session::begin(&self.state, &ends.0, handshake, self.shutdown.opened())
+        session::begin(&self.state, &ends.ends, handshake, self.shutdown.opened())
     }
 
     fn refused(&self, ends: &OpenEnds, refusal: Refusal) {
         Python::attach(|py| {
             self.state.tally.borrow_mut(py).refused(refusal);
-            self.state.tell(py, "refused", (&ends.0.client, refusal.to_string()));
+            self.state.tell(py, "refused", (&ends.ends.client, refusal.to_string()));
         });
     }
 
