@@ -126,6 +126,11 @@ def _requests(snapshot: Snapshot) -> Iterable[Sample]:
         yield "_total", {"method": method, "status": status}, count
 
 
+def _open_connections(snapshot: Snapshot) -> Iterable[Sample]:
+    for protocol, count in snapshot.get("connections_open", {}).items():
+        yield "", {"protocol": protocol}, count
+
+
 def _histogram(
     room: str, counts: str, bounds: str, total: str | None = None
 ) -> Callable[[Snapshot], Iterable[Sample]]:
@@ -231,10 +236,12 @@ FAMILIES = (
         "Connections that came as far as their first bytes, by protocol.",
     ),
     _counter("hoopsnake_tls_connections", "tls_connections", "Those of them that are over TLS."),
-    _gauge(
+    Family(
         "hoopsnake_connections_open",
-        "connections_open",
-        "Connections that are open; one that carries a WebSocket counts once.",
+        "gauge",
+        "Connections that are open, by protocol; the silent ones have not sent anything yet. A "
+        "WebSocket over HTTP/2 is one beside its connection.",
+        _open_connections,
     ),
     _counters_by(
         "hoopsnake_handshakes_failed",
@@ -253,7 +260,6 @@ FAMILIES = (
     _counter("hoopsnake_sent_bytes", "sent_bytes", "Bytes that were sent to clients, inside TLS."),
     # WebSockets.
     _counter("hoopsnake_websockets", "websockets_opened", "WebSockets that were accepted."),
-    _gauge("hoopsnake_websockets_open", "websockets_open", "WebSockets that are open."),
     _counter(
         "hoopsnake_websockets_denied",
         "websockets_denied",

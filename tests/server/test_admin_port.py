@@ -160,7 +160,7 @@ async def test_what_is_asked_there_is_not_counted() -> None:
         for _ in range(3):
             told = (await ask(port, "/metrics")).body.decode()
     assert "hoopsnake_requests_total{" not in told
-    assert "\nhoopsnake_connections_open 0\n" in told
+    assert '\nhoopsnake_connections_open{protocol="http/1"} 0\n' in told
     assert "\nhoopsnake_received_bytes_total 0\n" in told
 
 
@@ -201,3 +201,12 @@ async def test_a_taken_port_is_told_before_the_application_starts() -> None:
         with pytest.raises(hoopsnake.ListenError):
             await hoopsnake.serve(app, config)
     assert not begun
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "9000", ":9000", "host", "host:", "host:65536", "::1:80", "[::1]", "unix:", "a b:1"],
+)
+def test_a_bind_that_cannot_be_meant_is_an_error(text: str) -> None:
+    with pytest.raises(hoopsnake.ServerError, match="admin: "):
+        hoopsnake.ServerConfig(admin=text)

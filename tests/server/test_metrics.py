@@ -114,17 +114,21 @@ async def test_connections_are_counted_by_protocol(tmp_path: Path) -> None:
             await wire.get()
             await wire.answer()
             found = await metrics(server)
-            assert found["hoopsnake_connections_open"] == 1
+            assert found['hoopsnake_connections_open{protocol="http/1"}'] == 1
         async with await server.connect() as wire:
             await wire.send(b"no TLS at all\r\n\r\n")
             await wire.rest()
-        found = await until(server, "hoopsnake_connections_open", 0)
+        found = await until(server, 'hoopsnake_connections_open{protocol="silent"}', 0)
+        found = await until(server, 'hoopsnake_connections_open{protocol="http/1"}', 0)
     assert found['hoopsnake_connections_total{protocol="http/1"}'] == 1
     assert found["hoopsnake_tls_connections_total"] == 1
     assert found['hoopsnake_handshakes_failed_total{reason="tls"}'] == 1
     async with served(hello, **ADMIN) as server, await server.connect() as wire:
         await (await Client.begin(wire)).get()
         found = await metrics(server)
+        assert found['hoopsnake_connections_open{protocol="http/2"}'] == 1
+        async with await server.connect():
+            await until(server, 'hoopsnake_connections_open{protocol="silent"}', 1)
     assert found['hoopsnake_connections_total{protocol="http/2"}'] == 1
     assert found["hoopsnake_tls_connections_total"] == 0
 
@@ -143,13 +147,15 @@ async def test_websockets_are_counted_apart() -> None:
             await opened(wire)
             await wire.send(3 * frame(TEXT, b"x"))
             await wire.reader.readexactly(3 * 3)
-            assert (await metrics(server))["hoopsnake_websockets_open"] == 1
+            found = await metrics(server)
+            assert found['hoopsnake_connections_open{protocol="websocket"}'] == 1
+            assert found['hoopsnake_connections_open{protocol="http/1"}'] == 0
             await wire.send(close(1000))
             await wire.rest()
         async with await server.connect() as wire:
             await wire.send(handshake("/denied"))
             assert (await wire.head()).status == 403
-        found = await until(server, "hoopsnake_websockets_open", 0)
+        found = await until(server, 'hoopsnake_connections_open{protocol="websocket"}', 0)
     assert found["hoopsnake_websockets_total"] == 1
     assert found["hoopsnake_websockets_denied_total"] == 1
     assert found["hoopsnake_websocket_messages_received_total"] == 3

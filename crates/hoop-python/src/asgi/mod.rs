@@ -23,6 +23,7 @@ mod header_names;
 mod limit_settings;
 mod listen_sockets;
 mod message;
+mod open_ends;
 mod reply;
 mod request_body;
 mod request_id;

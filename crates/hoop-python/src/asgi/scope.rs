@@ -1,8 +1,8 @@
 //! Scopes: what an application is told about a connection (ASGI specs "HTTP" and "WebSocket").
 
 use std::borrow::Cow;
+use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 
 use hoop_net::{Address, ConnectionFacts, InterimResponses, TlsFacts};
 use http::header::HOST;
@@ -48,15 +48,6 @@ pub struct Ends {
     pub last: GilCell<Weak<Exchange>>,
     /// The client sends nothing more.
     pub has_half_closed: AtomicBool,
-}
-
-/// A connection as its server has it: when it goes, so does what has outlived its response.
-pub struct OpenEnds(pub Arc<Ends>);
-
-impl Drop for OpenEnds {
-    fn drop(&mut self) {
-        Python::attach(|py| self.0.end_outlived(py));
-    }
 }
 
 impl Ends {

@@ -16,15 +16,16 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body::Body;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{IntoPyDict, PyDict};
 
 use super::caller::{CallerRules, CallerSettings};
 use super::content_settings::ContentSettings;
 use super::deadlines::Deadlines;
 use super::limit_settings::LimitSettings;
 use super::listen_sockets::ListenSockets;
+use super::open_ends::OpenEnds;
 use super::request_line::{self, RequestLine};
-use super::scope::{Ends, OpenEnds, ScopeTemplates};
+use super::scope::{Ends, ScopeTemplates};
 use super::server_state::{Observed, ServerState};
 use super::{exchange, session};
 use crate::errors::{files_error, tls_error};
@@ -256,7 +257,8 @@ impl Server {
             snapshot.set_item("received_bytes", limiter.traffic().received())?;
             snapshot.set_item("sent_bytes", limiter.traffic().sent())?;
         }
-        snapshot.set_item("connections_open", self.open_connections(py))?;
+        let open = tally.open_connections(self.open_connections(py));
+        snapshot.set_item("connections_open", open.into_py_dict(py)?)?;
         Ok(snapshot)
     }
 
@@ -299,13 +301,12 @@ impl Application for Bridge {
 
     fn connected(&self, facts: &ConnectionFacts) -> OpenEnds {
         Python::attach(|py| {
-            self.state.tally.borrow_mut(py).connected(facts.interim.is_some(), facts.tls.is_some());
             let is_trusted = self.state.observed.callers.trusts(&facts.peer);
             let ends = Ends::new(py, facts, is_trusted).unwrap_or_else(|error| {
                 error.write_unraisable(py, None);
                 Ends::unknown(py)
             });
-            OpenEnds(Arc::new(ends))
+            OpenEnds::new(py, &self.state, ends, facts)
         })
     }
 
@@ -314,7 +315,7 @@ impl Application for Bridge {
         ends: &Rc<OpenEnds>,
         request: Request<IncomingBody>,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
-        exchange::begin(&self.state, &ends.0, request)
+        exchange::begin(&self.state, &ends.ends, request)
     }
 
     fn websocket(
@@ -322,7 +323,7 @@ impl Application for Bridge {
         ends: &Rc<OpenEnds>,
         handshake: WebSocketHandshake,
     ) -> impl Future<Output = Response<ResponseBody>> + 'static {
-        session::begin(&self.state, &ends.0, handshake, self.shutdown.opened())
+        session::begin(&self.state, &ends.ends, handshake, self.shutdown.opened())
     }
 
     fn files(&self) -> Option<&StaticFiles> {
@@ -332,7 +333,7 @@ impl Application for Bridge {
     fn answered_with_file(&self, ends: &OpenEnds, mut request: Parts, response: &mut Response<ResponseBody>) {
         let sent = if request.method == Method::HEAD { 0 } else { response.body().size_hint().lower() };
         Python::attach(|py| {
-            let (caller, id) = self.state.caller(py, &request, &ends.0);
+            let (caller, id) = self.state.caller(py, &request, &ends.ends);
             let line = RequestLine::new(py, &self.state, &caller, id, &mut request);
             line.stamp(&self.state, response.headers_mut());
             let status = response.status();
@@ -348,13 +349,13 @@ impl Application for Bridge {
     }
 
     fn half_closed(&self, ends: &OpenEnds) {
-        Python::attach(|py| ends.0.half_closed(py));
+        Python::attach(|py| ends.ends.half_closed(py));
     }
 
     fn refused(&self, ends: &OpenEnds, refusal: Refusal) {
         Python::attach(|py| {
             self.state.tally.borrow_mut(py).refused(refusal);
-            self.state.tell(py, "refused", (&ends.0.client, refusal.to_string()));
+            self.state.tell(py, "refused", (&ends.ends.client, refusal.to_string()));
         });
     }
 

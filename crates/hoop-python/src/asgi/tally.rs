@@ -29,6 +29,8 @@ pub struct Tally {
     incomplete: u64,
     http1: u64,
     http2: u64,
+    http1_open: u64,
+    http2_open: u64,
     tls: u64,
     pub sockets: SocketTally,
     /// Reasons are few, and refusals rare.
@@ -90,7 +92,21 @@ impl Tally {
     /// A connection has come as far as its first request.
     pub fn connected(&mut self, is_http1: bool, is_tls: bool) {
         *(if is_http1 { &mut self.http1 } else { &mut self.http2 }) += 1;
+        *(if is_http1 { &mut self.http1_open } else { &mut self.http2_open }) += 1;
         self.tls += u64::from(is_tls);
+    }
+
+    /// It has ended, or become a WebSocket.
+    pub fn disconnected(&mut self, is_http1: bool) {
+        let open = if is_http1 { &mut self.http1_open } else { &mut self.http2_open };
+        *open = open.saturating_sub(1);
+    }
+
+    /// Of all connections that are open, how many are what; the rest have not said anything yet.
+    pub fn open_connections(&self, all: usize) -> [(&'static str, u64); 4] {
+        let sockets = self.sockets.opened.saturating_sub(self.sockets.closed);
+        let silent = (all as u64).saturating_sub(self.http1_open + self.http2_open + sockets);
+        [("http/1", self.http1_open), ("http/2", self.http2_open), ("websocket", sockets), ("silent", silent)]
     }
 
     /// A request was refused in front of the application.
@@ -151,7 +167,6 @@ impl Tally {
             ("application_failures", self.failed),
             ("accepts_failed", self.accepts_failed),
             ("websockets_opened", self.sockets.opened),
-            ("websockets_open", self.sockets.opened.saturating_sub(self.sockets.closed)),
             ("websockets_denied", self.sockets.denied),
             ("websocket_messages_received", self.sockets.received),
             ("websocket_messages_sent", self.sockets.sent),
