@@ -339,6 +339,21 @@ mod tests {
     }
 
     #[test]
+    fn a_large_message_is_the_same_in_pieces_of_any_size() {
+        let payload: Vec<u8> = (0..70_000u32).map(|number| (number % 251) as u8).collect();
+        let bytes = [frame(BINARY, true, &payload), frame(PING, true, b"there?")].concat();
+        let expected = vec![Event::Binary(payload), Event::Ping(b"there?".to_vec())];
+        for size in [1, 3, 7, 1000, 1023, 32_768, 70_001, 100_000] {
+            let mut reader = Reader::new(None, LARGEST);
+            let events: Vec<Event> = bytes
+                .chunks(size)
+                .flat_map(|piece| read(&mut reader, piece).expect("no violation"))
+                .collect();
+            assert_eq!(events, expected, "pieces of {size}");
+        }
+    }
+
+    #[test]
     fn messages_have_an_order() {
         assert_eq!(all(&frame(CONTINUATION, true, b"")), Err(Violation::NothingToContinue));
         let two = [frame(TEXT, false, b"a"), frame(BINARY, true, b"b")].concat();
