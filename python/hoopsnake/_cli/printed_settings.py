@@ -39,7 +39,9 @@ def _as_toml(kind: Kind, value: Any) -> str:
         return "true" if value else "false"
     if kind.is_list:
         return "[" + ", ".join(_as_string(kind.write((each,))) for each in value) + "]"
-    return kind.write(value) if kind.is_number else _as_string(kind.write(value))
+    text = kind.write(value)
+    is_number = kind.is_number or (isinstance(value, int) and text.isdigit())
+    return text if is_number else _as_string(text)
 
 
 def _as_string(text: str) -> str:
