@@ -1,4 +1,4 @@
-"""The rows of the servers: what their loads print, what is judged, what is not repeated."""
+"""The rows of the servers: what their loads print, and what is judged by itself."""
 
 from __future__ import annotations
 
