@@ -412,6 +412,9 @@ def test_help_has_examples(tmp_path: Path, command: str) -> None:
         ("serve web:app --log-level loud", "'loud' is not one of critical, error"),
         ("serve web:app --fac", "unrecognized arguments: --fac"),
         ("serve web:app --uds s --port 1", "leave out host and port"),
+        ("serve web:app --bind unix:s --port 1", "leave out host, port and uds"),
+        ("serve web:app --bind 8000", "'8000' is no place to listen on"),
+        ("serve web:app --uds s --uds-permissions 888", "'888' is no access mode in octal"),
         ("serve web:app --app-dir nowhere", "--app-dir: 'nowhere' is no directory"),
     ],
 )

@@ -54,6 +54,20 @@ def test_the_command_line_counts_before_the_environment_and_that_before_the_file
     assert found.all["root_path"] == ("/file", "file")
 
 
+def test_places_to_listen_on_are_repeated_or_listed_and_go_together(tmp_path: Path) -> None:
+    config = settings("--bind a:1 --bind [::1]:2", HOOP_PORT="5").server_config()
+    assert config.bind == ("a:1", "[::1]:2")
+    config = settings(HOOP_BIND="unix:/s, fd:3", HOOP_UDS_PERMISSIONS="660").server_config()
+    assert (config.bind, config.uds_permissions) == (("unix:/s", "fd:3"), 0o660)
+    path = tmp_path / "hoop.toml"
+    path.write_text('[serve]\nbind = ["a:1", "b:2"]')
+    assert settings(f"--config {path}").server_config().bind == ("a:1", "b:2")
+    config = settings(f"--config {path} --uds /s").server_config()
+    assert (config.bind, config.uds) == ((), "/s")
+    with pytest.raises(SettingsError, match=r"leave out host, port and uds \(environment\)"):
+        settings(HOOP_BIND="a:1", HOOP_UDS="/s")
+
+
 def test_a_file_is_named_by_the_environment_too(file: Path) -> None:
     config = settings(HOOP_CONFIG=str(file)).server_config()
     assert (config.port, config.access_log, config.ws_ping_interval) == (1111, True, None)

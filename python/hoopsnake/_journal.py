@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -39,13 +40,13 @@ class Journal:
         self._error = logging.getLogger("hoopsnake.error")
         self._access = logging.getLogger("hoopsnake.access")
 
-    def serving(self, address: str) -> None:
+    def serving(self, addresses: Iterable[str]) -> None:
         """The server accepts connections."""
-        self._error.info("Serving on %s (Ctrl-C stops it)", address)
+        self._error.info("Serving on %s (Ctrl-C stops it)", " and ".join(addresses))
 
-    def admin_port(self, address: str) -> None:
+    def admin_port(self, addresses: Iterable[str]) -> None:
         """The admin port answers; the application may not have started yet."""
-        self._error.info("Metrics and health on %s", address)
+        self._error.info("Metrics and health on %s", " and ".join(addresses))
 
     def stopping(self, connections: int, tasks: int) -> None:
         """A stop was asked for; what is left goes on for now."""

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from asyncio.events import _TaskFactory
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
 from contextvars import Context
 from socket import socket
 from typing import Any, Final, Self, TypeVar, TypeVarTuple, final
@@ -11,6 +11,7 @@ from typing import Any, Final, Self, TypeVar, TypeVarTuple, final
 from _typeshed import FileDescriptorLike
 from typing_extensions import disjoint_base
 
+from hoopsnake._bind import Bind
 from hoopsnake._journal import Journal
 from hoopsnake._server_config import ServerConfig
 
@@ -21,6 +22,7 @@ __all__ = [
     "Clients",
     "DatagramTransport",
     "Handle",
+    "ListenSockets",
     "LoopCore",
     "Server",
     "SocketTransport",
@@ -308,6 +310,20 @@ class DatagramTransport(asyncio.DatagramTransport):
     def _loop(self) -> LoopCore: ...
 
 @final
+class ListenSockets:
+    def __new__(
+        cls,
+        binds: Sequence[Bind],
+        *,
+        backlog: int,
+        reuse_port: bool = False,
+        unix_mode: int | None = None,
+    ) -> Self: ...
+    def addresses(self, scheme: str) -> list[str]: ...
+    def descriptors(self) -> list[int]: ...
+    def close(self) -> None: ...
+
+@final
 class Server:
     def __new__(
         cls,
@@ -318,12 +334,14 @@ class Server:
         lifespan_state: dict[str, Any] | None,
     ) -> Self: ...
     @property
-    def address(self) -> str: ...
+    def addresses(self) -> list[str]: ...
+    @property
+    def requests(self) -> int: ...
     @property
     def open_connections(self) -> int: ...
-    def start(self) -> None: ...
+    def start(self, sockets: ListenSockets) -> None: ...
     def renew_certificates(self) -> None: ...
-    def drain(self) -> None: ...
+    def drain(self, linger: float = 0.0) -> None: ...
     def drained(self) -> asyncio.Future[None]: ...
     def measure(self) -> None: ...
     def snapshot(self) -> dict[str, Any]: ...

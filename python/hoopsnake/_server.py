@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 
+from hoopsnake._attendants import Attendant, LoneProcess
 from hoopsnake._errors import ServerError
 from hoopsnake._event_loop import EventLoop
 from hoopsnake._journal import Journal, configure_logging
 from hoopsnake._lifespan import Lifespan
+from hoopsnake._listening import open_sockets
 from hoopsnake._native import Server
 from hoopsnake._server_config import ServerConfig
+from hoopsnake._stop import Stop
 
-__all__ = ["serve"]
+__all__ = ["serve", "serve_attended"]
 
 # How long a cancelled request may take to clean up, in seconds.
 _CANCELLATION_PATIENCE = 1.0
@@ -36,7 +38,8 @@ async def serve(
     lifespan and returns. A second signal cuts the waiting short. Cancelling the coroutine does the
     same, and then raises CancelledError.
 
-    With TLS, SIGHUP reads the certificate and its key again; so does a change of the files.
+    With TLS, SIGHUP reads the certificate and its key again; so does a change of the files. Under
+    systemd its variables are honoured: passed sockets, READY and the watchdog (docs/adr/0025).
 
     Raises ListenError if the address cannot be listened on, LifespanError if the application's
     startup fails, and ServerError if a TLS file cannot be used or the running loop is not
@@ -51,124 +54,90 @@ async def serve(
         )
     configure_logging(config.log_level, config.log_format)
     journal = Journal()
+    await serve_attended(application, config, journal, LoneProcess(journal))
+
+
+async def serve_attended(
+    application: Callable[..., Awaitable[None]],
+    config: ServerConfig,
+    journal: Journal,
+    attendant: Attendant,
+) -> None:
+    """Serve as `serve` does, on a loop of hoopsnake's; `attendant` says when to stop."""
+    loop = cast(EventLoop, asyncio.get_running_loop())
     lifespan = Lifespan(application, config.lifespan, journal)
-    # Listening comes first: a taken port is told before the application has started anything.
     server = Server(loop, application, config, journal, lifespan.state)
-    stop = _Stop()
-    with stop.on_signals(loop), _renewing(server, loop, config):
-        async with _watched(server, loop, config, journal) as readiness:
-            delay = 0.0
-            try:
-                await _unless(stop.asked, lifespan.startup())
-                if not stop.asked.is_set():
-                    server.start()
-                    journal.serving(server.address)
-                    readiness(None)
-                    delay = config.shutdown_delay
-                    await stop.asked.wait()
-            finally:
-                readiness("stopping")
+    stop = attendant.stop
+    is_serving = False
+
+    def unready() -> str | None:
+        return "stopping" if stop.asked.is_set() else None if is_serving else "starting"
+
+    # Listening comes next: a taken port is told before the application has started anything. A
+    # certificate that cannot be used was told before that, before any client was kept waiting.
+    with contextlib.closing(open_sockets(config)) as sockets:
+        async with _watched(server, loop, config, journal, unready):
+            with attendant.attend(loop, server, config):
                 try:
-                    if delay:
-                        await _unless(stop.at_once, asyncio.sleep(delay))
+                    await _unless(stop.asked, lifespan.startup())
+                    if not stop.asked.is_set():
+                        server.start(sockets)
+                        attendant.serving(server.addresses)
+                        is_serving = True
+                        await stop.asked.wait()
                 finally:
-                    await _wind_down(server, lifespan, stop, journal, config.graceful_timeout)
+                    # Whoever asked for it: not ready any more.
+                    stop.asked.set()
+                    try:
+                        if is_serving:
+                            await _unless(stop.at_once, asyncio.sleep(config.shutdown_delay))
+                    finally:
+                        sockets.close()
+                        attendant.stopping()
+                        await _wind_down(server, lifespan, stop, journal, config.graceful_timeout)
+                        attendant.stopped()
 
 
 @contextlib.asynccontextmanager
 async def _watched(
-    server: Server, loop: EventLoop, config: ServerConfig, journal: Journal
-) -> AsyncIterator[Callable[[str | None], None]]:
-    """Open the admin port, if one is wanted; yield what tells it why the server is not ready."""
+    server: Server,
+    loop: EventLoop,
+    config: ServerConfig,
+    journal: Journal,
+    unready: Callable[[], str | None],
+) -> AsyncIterator[None]:
+    """Open the admin port, if one is wanted; `unready` tells it why the server is not ready."""
     if config.admin is None:
-        yield lambda _: None
+        yield
         return
     # Only here: who wants none need not load it.
-    from hoopsnake._admin_port import AdminPort
+    from hoopsnake._admin_port import admin_port
     from hoopsnake._metrics import snapshot
 
     async def snapshots() -> list[tuple[str | None, dict[str, Any]]]:
         return [(None, snapshot(server, loop))]
 
-    admin = AdminPort(loop, config.admin, journal, snapshots)
     server.measure()
-    admin.start()
-    journal.admin_port(admin.address)
-    try:
-        yield lambda reason: setattr(admin, "unready", reason)
-    finally:
-        await admin.stop()
-
-
-class _Stop:
-    """What has been asked for: a stop, and then perhaps a stop at once."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.at_once = asyncio.Event()
-
-    def ask(self) -> None:
-        """Take a signal."""
-        (self.at_once if self.asked.is_set() else self.asked).set()
-
-    @contextlib.contextmanager
-    def on_signals(self, loop: EventLoop) -> Iterator[None]:
-        """Listen to SIGINT and SIGTERM where Python lets us: in the main thread."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        previous = {
-            each: (loop._signal_handlers.get(each), signal.getsignal(each))
-            for each in (signal.SIGINT, signal.SIGTERM)
-        }
-        for each in previous:
-            loop.add_signal_handler(each, self.ask)
-        try:
-            yield
-        finally:
-            for each, (on_loop, handler) in previous.items():
-                loop.remove_signal_handler(each)
-                if on_loop is not None:
-                    loop.add_signal_handler(each, on_loop._run)
-                else:
-                    signal.signal(each, handler)
-
-
-@contextlib.contextmanager
-def _renewing(server: Server, loop: EventLoop, config: ServerConfig) -> Iterator[None]:
-    """Let SIGHUP read the TLS files again, where there are any and nobody else wants it."""
-    unwanted = (
-        config.ssl_certfile is None
-        or threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
-    )
-    if unwanted:
+    async with admin_port(config.admin, journal, snapshots, unready):
         yield
-        return
-    loop.add_signal_handler(signal.SIGHUP, server.renew_certificates)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
 
 
 async def _wind_down(
-    server: Server, lifespan: Lifespan, stop: _Stop, journal: Journal, patience: float
+    server: Server, lifespan: Lifespan, stop: Stop, journal: Journal, patience: float
 ) -> None:
     """Stop in order: accept nothing more, drain, cancel, drop connections, end the lifespan."""
-    server.drain()
+    server.drain(stop.linger)
     try:
         if server.open_connections or server.tasks():
             journal.stopping(server.open_connections, len(server.tasks()))
-            await _unless(stop.at_once, server.drained(), patience)
+        await _unless(stop.at_once, server.drained(), patience)
         await _cancel_tasks(server, stop, journal)
     finally:
         server.abort()
         await _unless(stop.at_once, lifespan.shutdown(max(patience, _CANCELLATION_PATIENCE)))
-    journal.stopped()
 
 
-async def _cancel_tasks(server: Server, stop: _Stop, journal: Journal) -> None:
+async def _cancel_tasks(server: Server, stop: Stop, journal: Journal) -> None:
     tasks = server.tasks()
     if not tasks:
         return
@@ -179,7 +148,14 @@ async def _cancel_tasks(server: Server, stop: _Stop, journal: Journal) -> None:
         task.cancel("the server is stopping")
     _, stubborn = await asyncio.wait(tasks, timeout=_CANCELLATION_PATIENCE)
     for task in stubborn:
-        journal.straggler(repr(task))
+        journal.straggler(_described(task))
+
+
+def _described(task: asyncio.Task[None]) -> str:
+    """Name a task and show where it is."""
+    stack = io.StringIO()
+    task.print_stack(file=stack)
+    return f"{task!r}\n{stack.getvalue().rstrip()}"
 
 
 async def _unless(

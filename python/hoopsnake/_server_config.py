@@ -36,8 +36,19 @@ class ServerConfig:
     """The TCP port; 0 lets the system choose one, which the log then tells."""
     uds: str | os.PathLike[str] | None = None
     """The path of a Unix socket to listen on instead of `host` and `port`."""
+    bind: tuple[str, ...] = ()
+    """Where to listen, several places at once, instead of `host`, `port` and `uds`: "HOST:PORT",
+    "[::1]:8000", "unix:/path", or "fd:3" for a socket that the process has inherited.
+
+    A name is listened on at all its addresses. Where nothing is said, here or in `host`, `port`
+    and `uds`, sockets that systemd passes (LISTEN_FDS) are used.
+    """
+    uds_permissions: int | None = None
+    """The access mode of the files of Unix sockets, such as 0o660; None leaves it to the umask."""
+    reuse_port: bool = False
+    """Whether other processes may listen on the same TCP ports (SO_REUSEPORT)."""
     backlog: int = 2048
-    """How many connections of a TCP port the system may keep waiting to be accepted."""
+    """How many connections the system may keep waiting to be accepted."""
     root_path: str = ""
     """The path under which a proxy in front mounts the application (`root_path` of the scope)."""
     lifespan: LifespanMode = "auto"
@@ -115,6 +126,7 @@ class ServerConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ServerError(f"port {self.port} is not between 0 and 65535")
+        self._check_binds()
         if self.backlog < 1:
             raise ServerError(f"backlog {self.backlog} leaves no room for a connection")
         if not self.graceful_timeout >= 0:
@@ -152,11 +164,9 @@ class ServerConfig:
         if self.admin is None:
             return
         try:
-            bind = parse_bind(self.admin)
+            parse_bind(self.admin)
         except ValueError as error:
             raise ServerError(f"admin: {error}") from None
-        if bind.descriptor is not None:
-            raise ServerError(f"admin: {self.admin!r} is no HOST:PORT and no unix:PATH")
 
     def _check_proxies(self) -> None:
         if isinstance(self.forwarded_allow_ips, str) or isinstance(self.forwarded_parts, str):
@@ -177,6 +187,21 @@ class ServerConfig:
                 )
             if part in ("port", "prefix") and self.forwarded_header == "forwarded":
                 raise ServerError(f"forwarded_parts: the header Forwarded has no {part!r}")
+
+    def _check_binds(self) -> None:
+        short_form = (self.host, self.port, self.uds)
+        if self.bind and short_form != ("127.0.0.1", 8000, None):
+            raise ServerError("bind says where to listen: leave out host, port and uds")
+        try:
+            places = [parse_bind(each) for each in self.bind]
+        except ValueError as error:
+            raise ServerError(f"bind: {error}") from None
+        # Port 0 is another one each time.
+        fixed = [each for each in places if each.host is None or each.port != 0]
+        if len(set(fixed)) < len(fixed):
+            raise ServerError(f"bind names a place twice: {', '.join(self.bind)}")
+        if self.uds_permissions is not None and not 0 <= self.uds_permissions <= 0o777:
+            raise ServerError(f"uds_permissions {self.uds_permissions:#o} is not 0 to 0o777")
 
     def _check_tls(self) -> None:
         if self.ssl_certfile is None:

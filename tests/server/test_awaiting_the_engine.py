@@ -12,6 +12,7 @@ from served import Application, Receive, Scope, Send
 
 import hoopsnake
 from hoopsnake._journal import Journal
+from hoopsnake._listening import open_sockets
 from hoopsnake._native import Server
 
 
@@ -20,8 +21,8 @@ async def engine(app: Application) -> AsyncIterator[Server]:
     """The engine's server alone, without what winds it down."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, hoopsnake.EventLoop)
-    server = Server(loop, app, hoopsnake.ServerConfig(port=0), Journal(), None)
-    server.start()
+    server = Server(loop, app, hoopsnake.ServerConfig(), Journal(), None)
+    server.start(open_sockets(hoopsnake.ServerConfig(port=0)))
     try:
         yield server
     finally:
@@ -29,7 +30,7 @@ async def engine(app: Application) -> AsyncIterator[Server]:
 
 
 async def connected(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    host, port = server.address.removeprefix("http://").split(":")
+    host, port = server.addresses[0].removeprefix("http://").split(":")
     return await asyncio.open_connection(host, int(port))
 
 

@@ -4,10 +4,11 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::address::Address;
 use crate::application::{Application, Executor};
 use crate::connection::{ConnectionFacts, ServeSettings, Serving, serve_connection};
 use crate::give_way::give_way;
-use crate::listener::{Address, Connected, Listener};
+use crate::listener::{Connected, Listener};
 use crate::shutdown::Shutdown;
 use crate::transport::Socket;
 
@@ -20,7 +21,8 @@ const EVICTED_WHEN_EXHAUSTED: u32 = 8;
 /// Connections accepted before those that are open get their turn.
 const ACCEPTED_AT_ONCE: u32 = 64;
 
-/// Accepts connections until the shutdown begins.
+/// Accepts connections until the shutdown begins. A server with several listeners has one such task for
+/// each, with the same settings.
 pub async fn serve<A: Application, E: Executor>(
     listener: Listener,
     application: Rc<A>,
@@ -28,6 +30,9 @@ pub async fn serve<A: Application, E: Executor>(
     shutdown: Shutdown,
     settings: ServeSettings,
 ) {
+    // Declared before the listener's own place: what is dropped last says that the socket is closed.
+    let _listening = shutdown.listens();
+    let listener = listener;
     let limiter = settings.limiter.clone();
     executor.spawn(limiter.clone().keep_time(application.clone(), shutdown.clone()));
     let serving = Rc::new(Serving { application, executor, settings });
@@ -53,7 +58,7 @@ pub async fn serve<A: Application, E: Executor>(
                 Ok((Socket::Tcp(stream), Address::Ip(peer), Address::Ip(local)))
             }
             Ok(Connected::Unix { stream }) => {
-                let local = listener.address().unwrap_or(Address::Unix(None));
+                let local = listener.address().clone();
                 Ok((Socket::Unix(stream), Address::Unix(None), local))
             }
             Err(error) => Err(error),

@@ -9,9 +9,9 @@ use hoop_http1::Refusal;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
+use crate::address::Address;
 use crate::body::ResponseBody;
 use crate::connection::{ConnectionFacts, HandshakeFailure};
-use crate::listener::Address;
 use crate::tls::Renewal;
 use crate::websocket::WebSocketHandshake;
 

@@ -11,13 +11,13 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 
+use crate::address::Address;
 use crate::application::{Application, Executor};
 use crate::http1::serve_http1;
 use crate::http2::{Http2Options, serve_http2};
 use crate::interim::InterimResponses;
 use crate::limiter::Limiter;
 use crate::limits::Limits;
-use crate::listener::Address;
 use crate::shutdown::OpenConnection;
 use crate::tls::{Renewal, TlsFacts, TlsIdentity};
 use crate::transport::{Socket, Transport};

@@ -25,7 +25,12 @@ pub async fn drive<C: Future>(
         watched.remember(cx.waker());
         let (phase, ending) = (open.phase(), passage.ending());
         // Before the connection is polled: else it would begin on the next pipelined request.
-        if (phase != Phase::Serving || ending.is_some()) && !draining {
+        let stops = match phase {
+            Phase::Serving => false,
+            Phase::Leaving => !passage.is_idle(),
+            Phase::Draining | Phase::Closing => true,
+        };
+        if (stops || ending.is_some()) && !draining {
             draining = true;
             wind_down(connection.as_mut());
         }

@@ -25,6 +25,14 @@ pub enum ListenError {
         /// What the resolver said.
         source: io::Error,
     },
+    /// A descriptor that was to be inherited is of no use.
+    #[error("cannot listen on fd:{number}: descriptor {number} {reason}")]
+    Descriptor {
+        /// Its number.
+        number: i32,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Anything else.
     #[error("cannot listen on {address}: {source}")]
     Other {

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use hoop_http1::{Gate, MessageLimits, Refusal};
-use http::{Method, Request, Response, StatusCode};
+use http::header::CONNECTION;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -36,6 +37,8 @@ const LARGEST_HEAD: usize = 16 * 1024 * 1024;
 const LONGEST_TARGET: usize = 65_000;
 const HEAD_ROOM: usize = 8 * 1024;
 
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
 /// Serves a connection until it ends.
 pub async fn serve_http1<A: Application>(
     transport: Transport,
@@ -53,15 +56,16 @@ pub async fn serve_http1<A: Application>(
     let gate = Gate::new(message);
     let gated = GatedWire::new(wire, gate, passage.clone(), limits.pipelined.unwrap_or(u32::MAX));
     let entrance = watched.limiter().entrance.clone();
+    let shutdown = open.shutdown();
     let service = service_fn(move |request: Request<Incoming>| {
         let asks_for_websocket = WebSocketHandshake::is_asked_for(&request);
         let number = passage.begin();
         // A WebSocket is one more thing whose peer may send until the end, and so is a bad request.
         peer_sends.set(asks_for_websocket || number.is_err() || !request.body().is_end_stream());
         let (application, remembered, passage) = (application.clone(), remembered.clone(), passage.clone());
-        let entrance = entrance.clone();
+        let (entrance, shutdown) = (entrance.clone(), shutdown.clone());
         async move {
-            let response = match number {
+            let mut response = match number {
                 Ok(number) => {
                     let connects = request.method() == Method::CONNECT;
                     // Made where it stays: it has the request in it.
@@ -75,6 +79,10 @@ pub async fn serve_http1<A: Application>(
                 }
                 Err(refusal) => refuse_http1(&*application, &remembered, refusal),
             };
+            if shutdown.has_begun() {
+                // It came while the connection lingered, and is the last; hyper knows nothing of that.
+                response.headers_mut().entry(CONNECTION).or_insert(CLOSE);
+            }
             Ok::<_, Infallible>(response.map(|body| AnsweredBody::new(body, Answered::new(passage))))
         }
     });

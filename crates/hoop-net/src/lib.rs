@@ -2,7 +2,7 @@
 //!
 //! - [`LevelPoller`]: level-triggered readiness of foreign file descriptors.
 //! - [`PeerAddress`], [`ipv4_text`], [`ipv6_text`]: addresses as the kernel writes them.
-//! - [`Listener`]: where connections come from, TCP or Unix.
+//! - [`ListenSocket`], [`Listener`]: where connections come from, TCP or Unix.
 //! - [`serve`]: the accept loop; each connection becomes a task of the embedder's executor.
 //! - [`TlsIdentity`]: certificate and key, read again when they change.
 //! - [`Application`]: what the embedder answers requests and WebSockets with.
@@ -11,6 +11,7 @@
 //! - [`WebSocketHandshake`], [`WebSocket`]: the server's side of RFC 6455.
 
 mod accept;
+mod address;
 mod answer;
 mod answered_body;
 mod application;
@@ -27,6 +28,7 @@ mod http2;
 mod interim;
 mod limiter;
 mod limits;
+mod listen_socket;
 mod listener;
 mod passage;
 mod peer_address;
@@ -41,6 +43,7 @@ mod websocket;
 mod wire;
 
 pub use accept::serve;
+pub use address::Address;
 pub use application::{Application, Executor};
 pub use body::{BodyAborted, BodySender, Piece, ResponseBody};
 pub use connection::{ConnectionFacts, HandshakeFailure, ServeSettings};
@@ -55,7 +58,8 @@ pub use hyper::body::Incoming;
 pub use interim::InterimResponses;
 pub use limiter::Limiter;
 pub use limits::Limits;
-pub use listener::{Address, Connected, Listener};
+pub use listen_socket::{Bind, ListenOptions, ListenSocket};
+pub use listener::{Connected, Listener};
 pub use peer_address::{Ipv4Text, PeerAddress, ipv4_text, ipv6_text};
 pub use readiness::{LevelPoller, Readiness};
 pub use shutdown::{OpenConnection, Shutdown};

@@ -121,7 +121,8 @@ impl Limiter {
             application.tick(now);
             self.tell_overload(&*application);
             if self.room_wanted.get() {
-                self.room.notify_one();
+                // Each listener of a server may have one that waits.
+                self.room.notify_waiters();
             }
         }
     }

@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 pub(crate) enum Phase {
     #[default]
     Serving,
+    /// Nothing more is accepted; connections that wait for a request may still send one.
+    Leaving,
     Draining,
     Closing,
 }
@@ -23,9 +25,12 @@ struct Shared {
     /// How many connections there have been; the number of each is its key below.
     opened: Cell<u64>,
     open: Cell<usize>,
+    /// Listeners that are accepted from.
+    listening: Cell<usize>,
     /// The tasks of open connections, to be woken when the phase changes.
     tasks: RefCell<HashMap<u64, Waker>>,
     begun: Notify,
+    none_listening: Notify,
     none_open: Notify,
     one_closed: Notify,
 }
@@ -35,11 +40,24 @@ struct Shared {
 pub struct Shutdown(Rc<Shared>);
 
 impl Shutdown {
+    /// Stops accepting. Each connection ends with its next answer; one that waits for a request goes on
+    /// waiting until `drain`.
+    pub fn leave(&self) {
+        if self.0.phase.get() == Phase::Serving {
+            self.enter(Phase::Leaving);
+        }
+    }
+
     /// Stops accepting; idle connections close, busy ones finish the request they are at.
     pub fn drain(&self) {
-        if self.0.phase.get() == Phase::Serving {
+        if matches!(self.0.phase.get(), Phase::Serving | Phase::Leaving) {
             self.enter(Phase::Draining);
         }
+    }
+
+    /// Whether the server has begun to stop.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.0.phase.get() != Phase::Serving
     }
 
     /// Drops every connection.
@@ -81,11 +99,36 @@ impl Shutdown {
         self.0.one_closed.notified().await;
     }
 
+    /// Counts one more listener, for as long as the result lives.
+    pub(crate) fn listens(&self) -> Listening {
+        self.0.listening.set(self.0.listening.get() + 1);
+        Listening(self.clone())
+    }
+
+    /// Waits until no listener is accepted from any more.
+    pub async fn listeners_closed(&self) {
+        while self.0.listening.get() > 0 {
+            self.0.none_listening.notified().await;
+        }
+    }
+
     /// Waits until no connection is open.
     pub async fn drained(&self) {
         while self.0.open.get() > 0 {
             self.0.none_open.notified().await;
         }
+    }
+}
+
+/// Counts as a listener for as long as it lives.
+#[derive(Debug)]
+pub struct Listening(Shutdown);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let shared = &self.0.0;
+        shared.listening.set(shared.listening.get() - 1);
+        shared.none_listening.notify_waiters();
     }
 }
 
@@ -102,6 +145,11 @@ impl OpenConnection {
         self.shutdown.0.phase.get()
     }
 
+    /// The server that it counts for.
+    pub(crate) fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
     /// Drives `work`, but gives it up where it would have to wait and the server stops.
     pub(crate) async fn unless_stopping<F: Future>(&self, work: F) -> Option<F::Output> {
         let mut work = pin!(work);
@@ -109,7 +157,7 @@ impl OpenConnection {
             self.remember(cx.waker());
             match work.as_mut().poll(cx) {
                 Poll::Ready(output) => Poll::Ready(Some(output)),
-                Poll::Pending if self.phase() == Phase::Serving => Poll::Pending,
+                Poll::Pending if matches!(self.phase(), Phase::Serving | Phase::Leaving) => Poll::Pending,
                 Poll::Pending => Poll::Ready(None),
             }
         })

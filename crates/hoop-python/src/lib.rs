@@ -28,6 +28,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<event_loop::tls::TlsTransport>()?;
     module.add_class::<event_loop::blocking_call::BlockingCall>()?;
     module.add_class::<event_loop::datagram::DatagramTransport>()?;
+    module.add_class::<asgi::ListenSockets>()?;
     module.add_class::<asgi::Server>()?;
     module.add_function(wrap_pyfunction!(asgi::network_problem, module)?)?;
     Ok(())

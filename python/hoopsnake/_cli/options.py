@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
 
+from hoopsnake._bind import parse_bind
 from hoopsnake._cli.option_kinds import (
     AMOUNT,
     COUNT,
@@ -22,6 +24,7 @@ from hoopsnake._cli.option_kinds import (
 )
 from hoopsnake._server_config import ServerConfig
 from hoopsnake._server_limits import ServerLimits
+from hoopsnake._workers.config import WorkerConfig
 
 __all__ = ["GROUPS", "ApplicationSource", "Group", "Option", "all_options"]
 
@@ -91,6 +94,18 @@ def _cert_reqs(text: str) -> str:
     raise ValueError(f"{text!r} is not none, optional or required")
 
 
+def _bind(text: str) -> str:
+    parse_bind(text)
+    return text
+
+
+def _mode(text: str) -> int:
+    if not re.fullmatch("(0o?)?[0-7]{1,3}", text):
+        raise ValueError(f"{text!r} is no access mode in octal, such as 660")
+    return int(text.removeprefix("0o"), 8)
+
+
+_MODE = Kind("MODE", _mode, "{:o}".format)
 _LEVELS = choice("critical", "error", "warning", "info", "debug")
 
 _APPLICATION = (
@@ -111,6 +126,18 @@ _LISTENING = (
     Option("host", TEXT, "address or name to listen on"),
     Option("port", PORT, "port to listen on; 0 picks a free one"),
     Option("uds", PATH, "listen on this Unix domain socket, not on a port"),
+    Option(
+        "bind",
+        list_of(translated("WHERE", _bind)),
+        "listen there, not at --host and --port: HOST:PORT, [::1]:PORT, unix:PATH, or fd:NUMBER "
+        "for an inherited socket; may be repeated",
+    ),
+    Option(
+        "uds_permissions",
+        _MODE,
+        "access mode of the files of Unix sockets, in octal, such as 660",
+    ),
+    Option("reuse_port", FLAG, "let other processes listen on the same ports (SO_REUSEPORT)"),
     Option("backlog", COUNT, "connections that the system may keep waiting to be accepted"),
 )
 
@@ -190,6 +217,49 @@ _SERVING = (
     ),
 )
 
+_WORKERS = (
+    Option(
+        "workers",
+        optional(AMOUNT),
+        "processes that serve, under a supervisor that keeps them; SIGHUP reloads without losing "
+        "a request; 0 serves in the command's own process",
+    ),
+    Option("max_requests", optional(AMOUNT), "requests after which a worker is replaced; 0: never"),
+    Option("max_requests_jitter", AMOUNT, "up to so many more, at random"),
+    Option("worker_lifetime", optional(SECONDS), "time after which a worker is replaced; 0: never"),
+    Option("worker_lifetime_jitter", SECONDS, "up to so much more, at random"),
+    Option("worker_memory", optional(SIZE), "resident memory with which a worker is replaced"),
+    Option(
+        "worker_silence",
+        SECONDS,
+        "how long a worker's loop may stand still before its stack is logged",
+    ),
+    Option(
+        "worker_stuck_timeout",
+        optional(SECONDS),
+        "how long it may stand still before the worker is killed; 0: for ever",
+    ),
+)
+
+_RELOADING = (
+    Option("reload", FLAG, "start the application anew when its files change, for development"),
+    Option(
+        "reload_dir",
+        list_of(PATH),
+        "folder to watch; may be repeated (default: the one of --app-dir)",
+    ),
+    Option(
+        "reload_include",
+        list_of(TEXT),
+        "pattern of files to watch, such as *.html; may be repeated",
+    ),
+    Option(
+        "reload_exclude",
+        list_of(TEXT),
+        "pattern of files and folders not to watch; may be repeated",
+    ),
+)
+
 _LOGS = (
     Option("log_level", _LEVELS, "how much to log on standard error"),
     Option("log_format", choice("text", "json"), "lines for people, or one JSON object a line"),
@@ -264,6 +334,8 @@ GROUPS = (
     Group("TLS and HTTP/2", ServerConfig, _TLS),
     Group("WebSockets", ServerConfig, _WEBSOCKETS),
     Group("how to serve", ServerConfig, _SERVING),
+    Group("worker processes", WorkerConfig, _WORKERS),
+    Group("reloading", WorkerConfig, _RELOADING),
     Group("logs", ServerConfig, _LOGS),
     Group("proxies in front", ServerConfig, _PROXIES),
     Group("operations", ServerConfig, _OPERATIONS),

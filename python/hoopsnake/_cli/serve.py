@@ -14,6 +14,7 @@ from hoopsnake._cli.printed_settings import printed_settings
 from hoopsnake._cli.settings import SettingsError, chosen_settings
 from hoopsnake._cli.tracebacks import leave_with_own_frames
 from hoopsnake._import_string import ImportStringError, load_app
+from hoopsnake._workers.config import WorkerConfig
 
 __all__ = ["serve_command"]
 
@@ -27,6 +28,7 @@ def serve_command(chosen: argparse.Namespace) -> int:
         settings = chosen_settings(vars(chosen), os.environ)
         if chosen.print_config:
             settings.server_config()
+            settings.worker_config()
             print(printed_settings(settings))
             return 0
         source = settings.application
@@ -34,7 +36,9 @@ def serve_command(chosen: argparse.Namespace) -> int:
             return complain("name the application, such as shop.web:app", exit_status=2)
         if not os.path.isdir(source.app_dir):
             return complain(f"--app-dir: {source.app_dir!r} is no directory", exit_status=2)
-        config = settings.server_config()
+        config, workers = settings.server_config(), settings.worker_config()
+        if workers.supervised:
+            return _supervised(source, config, workers)
         hoopsnake.run(hoopsnake.serve(_application(source), config))
     except (SettingsError, ImportStringError) as error:
         return complain(str(error), exit_status=2)
@@ -44,6 +48,16 @@ def serve_command(chosen: argparse.Namespace) -> int:
         # Ctrl-C while the application was still being imported: asked for, so nothing to explain.
         return _INTERRUPTED
     return 0
+
+
+def _supervised(
+    source: ApplicationSource, config: hoopsnake.ServerConfig, workers: WorkerConfig
+) -> int:
+    from hoopsnake._workers.command import supervise
+    from hoopsnake._workers.worker import Assignment
+
+    assignment = Assignment(source.app or "", source.factory, source.app_dir, config)
+    return hoopsnake.run(supervise(assignment, workers))
 
 
 def _application(source: ApplicationSource) -> Any:

@@ -13,6 +13,7 @@ from hoopsnake._cli.option_kinds import Kind
 from hoopsnake._cli.options import GROUPS, ApplicationSource, Option, all_options
 from hoopsnake._server_config import ServerConfig
 from hoopsnake._server_limits import ServerLimits
+from hoopsnake._workers.config import WorkerConfig
 
 __all__ = ["CONFIG_VARIABLE", "Settings", "SettingsError", "chosen_settings"]
 
@@ -44,7 +45,8 @@ class Settings:
     @property
     def unused(self) -> tuple[str, ...]:
         """Settings that mean nothing beside others."""
-        return _PORT_AND_HOST if self.all["uds"].value is not None else ()
+        elsewhere = self.all["uds"].value is not None or self.all["bind"].value
+        return _PORT_AND_HOST if elsewhere else ()
 
     def of(self, owner: type[Any]) -> dict[str, Any]:
         """Return what a dataclass with settings is to be made of."""
@@ -64,6 +66,10 @@ class Settings:
         """Make what the server takes; raises ServerError for a value that cannot be meant."""
         return ServerConfig(**self.of(ServerConfig), limits=ServerLimits(**self.of(ServerLimits)))
 
+    def worker_config(self) -> WorkerConfig:
+        """Make what a supervisor takes; raises ServerError for a value that cannot be meant."""
+        return WorkerConfig(**self.of(WorkerConfig))
+
 
 def chosen_settings(command_line: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
     """Put together what was chosen, and the defaults.
@@ -79,7 +85,7 @@ def chosen_settings(command_line: Mapping[str, Any], environment: Mapping[str, s
     layers: tuple[tuple[Source, Mapping[str, Any]], ...] = (
         ("file", _of_file(path) if path else {}),
         ("environment", _of_environment(environment)),
-        ("command line", {name: command_line[name] for name in chosen if name in command_line}),
+        ("command line", _of_command_line(command_line)),
     )
     for source, layer in layers:
         _check_place(source, layer)
@@ -89,22 +95,35 @@ def chosen_settings(command_line: Mapping[str, Any], environment: Mapping[str, s
     return Settings(chosen)
 
 
+def _of_command_line(given: Mapping[str, Any]) -> dict[str, Any]:
+    # argparse gathers the values of an option that is repeated in a list.
+    return {
+        name: tuple(given[name]) if isinstance(given[name], list) else given[name]
+        for name in all_options()
+        if name in given
+    }
+
+
 def _default(name: str) -> Any:
     group, option = all_options()[name]
     return group.default(option)
 
 
 def _check_place(source: Source, layer: Mapping[str, Any]) -> None:
+    if layer.get("bind") and any(name in layer for name in ("host", "port", "uds")):
+        raise SettingsError(f"bind says where to listen: leave out host, port and uds ({source})")
     if "uds" in layer and ("host" in layer or "port" in layer):
         raise SettingsError(f"uds listens on a socket file: leave out host and port ({source})")
 
 
 def _overruled_place(layer: Mapping[str, Any]) -> tuple[str, ...]:
     """Name what a layer takes the place of: whoever says where to listen says all of it."""
+    if layer.get("bind"):
+        return (*_PORT_AND_HOST, "uds")
     if "uds" in layer:
-        return _PORT_AND_HOST
+        return (*_PORT_AND_HOST, "bind")
     if "host" in layer or "port" in layer:
-        return ("uds",)
+        return ("uds", "bind")
     return ()
 
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use hoop_net::{Address, Listener, ResponseBody};
+use hoop_net::{Address, Bind, ResponseBody};
 use http::Response;
 use http_body_util::BodyExt;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
-use crate::support::{App, Running, get, in_runtime, last_get, rest, send, serve_on, until};
+use crate::support::{App, Running, get, in_runtime, last_get, listening_on, rest, send, serve_on, until};
 
 /// Answers with the request's body.
 fn echo() -> App {
@@ -55,7 +55,7 @@ fn an_application_learns_both_ends_of_a_connection() {
 fn a_unix_socket_serves_alike() {
     in_runtime(async {
         let path = std::env::temp_dir().join(format!("hoop-net-serves-{}", std::process::id()));
-        let app = serve_on(Listener::unix(&path, 128).expect("a socket"), App::path());
+        let app = serve_on(listening_on(Bind::Unix(path.clone())), App::path());
         let mut stream = UnixStream::connect(&path).await.expect("a connection");
         stream.write_all(last_get("/over-unix").as_bytes()).await.expect("sent");
         assert!(rest(&mut stream).await.ends_with("\r\n\r\n/over-unix"));

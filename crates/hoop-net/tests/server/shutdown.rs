@@ -144,3 +144,38 @@ fn connections_are_counted_while_they_last() {
         assert!(server.talk(last_get("/again").as_bytes()).await.ends_with("/again"));
     });
 }
+
+#[test]
+fn leaving_answers_whoever_was_about_to_ask() {
+    in_runtime(async {
+        let server = Running::new(App::path());
+        let (mut kept, mut fresh) = (server.connect().await, server.connect().await);
+        send(&mut kept, get("/before").as_bytes()).await;
+        until(&mut kept, "/before").await;
+        server.shutdown.leave();
+        server.serving.await.expect("the accept loop ends at once");
+        assert_eq!(server.shutdown.open_connections(), 2, "both wait for a request");
+        for stream in [&mut kept, &mut fresh] {
+            send(stream, get("/after").as_bytes()).await;
+            let received = rest(stream).await;
+            assert!(received.contains("\r\nconnection: close\r\n"), "{received}");
+            assert!(received.ends_with("/after"), "{received}");
+        }
+        server.shutdown.drained().await;
+    });
+}
+
+#[test]
+fn leaving_does_not_wait_for_whoever_never_asks() {
+    in_runtime(async {
+        let server = Running::new(App::path());
+        let (mut kept, mut fresh) = (server.connect().await, server.connect().await);
+        send(&mut kept, get("/before").as_bytes()).await;
+        until(&mut kept, "/before").await;
+        server.shutdown.leave();
+        server.shutdown.drain();
+        assert_eq!(rest(&mut kept).await, "");
+        assert_eq!(rest(&mut fresh).await, "");
+        server.shutdown.drained().await;
+    });
+}

@@ -9,8 +9,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hoop_net::{
-    Address, Application, ConnectionFacts, Executor, HandshakeFailure, Incoming, Limiter, Limits, Listener,
-    Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, WebSocketHandshake, serve,
+    Address, Application, Bind, ConnectionFacts, Executor, HandshakeFailure, Incoming, Limiter, Limits,
+    ListenOptions, ListenSocket, Listener, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown,
+    WebSocketHandshake, serve,
 };
 use http::{Request, Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -148,8 +149,8 @@ impl Running {
     }
 
     fn with(app: App, shutdown: Shutdown, limits: Limits) -> Self {
-        let listener = Listener::tcp("127.0.0.1", 0, 128).expect("any port");
-        let Address::Ip(address) = listener.address().expect("its address") else { panic!("not TCP") };
+        let listener = listening_on(Bind::Tcp { host: "127.0.0.1".to_owned(), port: 0 });
+        let Address::Ip(address) = *listener.address() else { panic!("not TCP") };
         let app = Rc::new(app);
         let settings = ServeSettings { limiter: Limiter::new(limits), ..ServeSettings::default() };
         let serving = spawn_local(serve(listener, app.clone(), LocalTasks, shutdown.clone(), settings));
@@ -175,6 +176,13 @@ impl Running {
         let _ = stream.shutdown().await;
         rest(&mut stream).await
     }
+}
+
+/// Opens one socket.
+pub fn listening_on(bind: Bind) -> Listener {
+    let options = ListenOptions { backlog: 128, reuse_port: false, unix_mode: None };
+    let socket = ListenSocket::open_all(&[bind], &options).expect("a socket").pop().expect("one");
+    Listener::new(socket).expect("a runtime")
 }
 
 /// Runs a server on a listener of the test's own making.

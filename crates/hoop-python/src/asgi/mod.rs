@@ -1,6 +1,7 @@
 //! The ASGI application server: requests enter Python inside hyper's own poll, on the loop's thread.
 //!
-//! - `server`: the Python class that listens, and the bridge to `hoop_net`'s accept loop.
+//! - `listen_sockets`: what it accepts from.
+//! - `server`: the Python class that serves, and the bridge to `hoop_net`'s accept loop.
 //! - `server_state`: what all requests share; runs the application as tasks.
 //! - `deadlines`: applications that take too long to answer.
 //! - `limit_settings`: a `hoopsnake.ServerLimits` as the engine has it.
@@ -17,6 +18,7 @@ mod exchange;
 mod file_message;
 mod header_names;
 mod limit_settings;
+mod listen_sockets;
 mod message;
 mod open_ends;
 mod reply;
@@ -32,4 +34,5 @@ mod session_events;
 mod tally;
 
 pub use caller::network_problem;
+pub use listen_sockets::ListenSockets;
 pub use server::Server;

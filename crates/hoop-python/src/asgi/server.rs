@@ -1,30 +1,31 @@
-//! `Server`: listens, and brings what arrives to the application.
+//! `Server`: accepts, and brings what arrives to the application.
 
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hoop_net::{
     Address, Application, ClientCertificates, ConnectionFacts, Executor, HandshakeFailure, Http2Options,
-    Incoming, Limiter, Listener, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, TlsError, TlsFiles,
+    Incoming, Limiter, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown, TlsError, TlsFiles,
     TlsIdentity, WebSocketHandshake, WebSocketOptions,
 };
 use http::{Request, Response};
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict};
 
 use super::caller::{CallerRules, CallerSettings};
 use super::deadlines::Deadlines;
 use super::limit_settings::LimitSettings;
+use super::listen_sockets::ListenSockets;
 use super::open_ends::OpenEnds;
 use super::scope::{Ends, ScopeTemplates};
 use super::server_state::{Observed, ServerState};
 use super::{exchange, session};
-use crate::errors::{listen_error, os_error, tls_error};
+use crate::errors::tls_error;
 use crate::event_loop::LoopCore;
 use crate::event_loop::awaitable::{Outcome, awaitable};
 use crate::event_loop::state::LoopState;
@@ -33,10 +34,6 @@ use crate::gil_cell::GilCell;
 /// What of a `hoopsnake.ServerConfig` concerns the engine.
 #[derive(FromPyObject)]
 struct Settings {
-    host: String,
-    port: u16,
-    uds: Option<PathBuf>,
-    backlog: i32,
     root_path: String,
     access_log: bool,
     limits: LimitSettings,
@@ -97,19 +94,19 @@ fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).map_or(CENTURY, |duration| duration.min(CENTURY))
 }
 
-/// The listening half of `hoopsnake.serve`.
+/// The engine's half of `hoopsnake.serve`.
 #[pyclass(frozen, module = "hoopsnake._native")]
 pub struct Server {
     state: Arc<ServerState>,
-    listener: GilCell<Option<Listener>>,
-    address: Address,
     settings: GilCell<Option<ServeSettings>>,
     shutdown: GilCell<Shutdown>,
+    /// Where it accepts connections, once it does.
+    addresses: GilCell<Vec<String>>,
 }
 
 #[pymethods]
 impl Server {
-    /// Listens; connections wait until `start()`.
+    /// Makes ready; nothing is accepted until `start()`.
     #[new]
     fn new(
         python_loop: &Bound<'_, LoopCore>,
@@ -121,17 +118,7 @@ impl Server {
         let py = python_loop.py();
         let settings: Settings = config.extract()?;
         let callers: CallerSettings = config.extract()?;
-        // First of all: a server that listens and then finds no certificate has turned clients away.
         let serve_settings = settings.serve_settings().map_err(|error| tls_error(py, &error))?;
-        let runtime = python_loop.get().state.runtime(py)?;
-        let entered = runtime.enter();
-        let listener = match &settings.uds {
-            Some(path) => Listener::unix(path, settings.backlog),
-            None => Listener::tcp(&settings.host, settings.port, settings.backlog),
-        }
-        .map_err(|error| listen_error(py, &error))?;
-        drop(entered);
-        let address = listener.address().map_err(|error| os_error(&error))?;
         let websocket = settings.websocket_options();
         let scopes = ScopeTemplates::new(py, settings.root_path, lifespan_state)?;
         let observed = Observed {
@@ -144,33 +131,36 @@ impl Server {
             ServerState::new(python_loop, application, journal, observed, websocket, scopes, deadlines)?;
         Ok(Self {
             state: Arc::new(state),
-            listener: GilCell::new(Some(listener)),
-            address,
             settings: GilCell::new(Some(serve_settings)),
             shutdown: GilCell::default(),
+            addresses: GilCell::default(),
         })
     }
 
-    /// Where clients find it: an http or https URL, or `unix:` and a path.
+    /// Where clients find it, once it accepts connections: URLs, or `unix:` and a path.
     #[getter]
-    fn address(&self, py: Python<'_>) -> String {
-        match &self.address {
-            Address::Ip(address) if self.identity(py).is_some() => format!("https://{address}"),
-            Address::Ip(address) => format!("http://{address}"),
-            unix @ Address::Unix(_) => unix.to_string(),
-        }
+    fn addresses(&self, py: Python<'_>) -> Vec<String> {
+        self.addresses.borrow(py).clone()
     }
 
-    /// Begins to accept connections.
-    fn start(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(listener) = self.listener.take(py) else {
-            return Err(PyRuntimeError::new_err("this server was started before"));
-        };
+    /// Begins to accept connections from these sockets, and keeps them.
+    fn start(&self, py: Python<'_>, sockets: &ListenSockets) -> PyResult<()> {
         let shutdown = self.shutdown.borrow(py).clone();
         let bridge = Rc::new(Bridge { state: self.state.clone(), shutdown: shutdown.clone() });
         let executor = LoopTasks(self.state.python_loop(py).get().state.clone());
         let Some(settings) = self.settings.borrow(py).clone() else { return Ok(()) };
-        self.state.spawn(py, hoop_net::serve(listener, bridge, executor, shutdown, settings));
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        drop(self.addresses.replace(py, sockets.addresses(scheme)));
+        for listener in sockets.take(py, &executor.0)? {
+            let accepting = hoop_net::serve(
+                listener,
+                bridge.clone(),
+                executor.clone(),
+                shutdown.clone(),
+                settings.clone(),
+            );
+            self.state.spawn(py, accepting);
+        }
         Ok(())
     }
 
@@ -182,19 +172,32 @@ impl Server {
     }
 
     /// Stops accepting; idle connections close, requests go on, WebSockets are told to leave.
-    fn drain(&self, py: Python<'_>) {
-        drop(self.listener.take(py));
+    ///
+    /// With `linger`, connections that wait for a request stay open for so many seconds more, and end
+    /// with the next one's answer: where other processes go on serving, no request is to be lost.
+    #[pyo3(signature = (linger = 0.0))]
+    fn drain(&self, py: Python<'_>, linger: f64) {
         self.state.stop(py);
-        self.shutdown.borrow(py).drain();
+        let shutdown = self.shutdown.borrow(py).clone();
+        if linger > 0.0 {
+            shutdown.leave();
+            self.state.spawn(py, async move {
+                tokio::time::sleep(seconds(linger)).await;
+                shutdown.drain();
+            });
+        } else {
+            shutdown.drain();
+        }
         for session in self.state.sessions(py) {
             session.going_away(py);
         }
     }
 
-    /// A future that is done once no connection is open and no task of the application is left.
+    /// A future that is done once nothing listens, no connection is open and no task of the application is left.
     fn drained(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let (shutdown, state) = (self.shutdown.borrow(py).clone(), self.state.clone());
         awaitable(self.state.python_loop(py), async move {
+            shutdown.listeners_closed().await;
             shutdown.drained().await;
             while let Some(task) = Python::attach(|py| state.tasks(py).pop()) {
                 let outcome = Python::attach(|py| Outcome::of(py, task))?;
@@ -208,6 +211,12 @@ impl Server {
     /// Application tasks that have not ended.
     fn tasks(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
         self.state.tasks(py)
+    }
+
+    /// Requests and WebSockets that were brought to the application so far.
+    #[getter]
+    fn requests(&self) -> u64 {
+        self.state.requests.load(Ordering::Relaxed)
     }
 
     /// Connections that are open, WebSockets among them.
@@ -240,7 +249,6 @@ impl Server {
 
     /// Drops all connections.
     fn abort(&self, py: Python<'_>) {
-        drop(self.listener.take(py));
         self.shutdown.borrow(py).close();
         for session in self.state.sessions(py) {
             session.abort(py);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub struct ServerState {
     /// How WebSockets are served.
     pub websocket: WebSocketOptions,
     pub scopes: ScopeTemplates,
+    /// Calls of the application so far.
+    pub requests: AtomicU64,
     task_keywords: Py<PyDict>,
     /// Of whoever made the server; each call of the application gets a copy.
     context: Py<PyAny>,
@@ -99,6 +102,7 @@ impl ServerState {
             tally: GilCell::default(),
             websocket,
             scopes,
+            requests: AtomicU64::new(0),
             task_keywords: task_keywords.unbind(),
             context: current_context(python_loop.py())?,
             tasks: GilCell::default(),
@@ -124,6 +128,8 @@ impl ServerState {
         scope: PyResult<Bound<'_, PyDict>>,
         conversation: Arc<C>,
     ) {
+        // One thread alone writes it.
+        self.requests.store(self.requests.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         let id = conversation.request_id(py);
         match scope.and_then(|scope| self.start_task(py, scope, id, conversation.clone())) {
             Ok(task) => self.watch(py, task, conversation),

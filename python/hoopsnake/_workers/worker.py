@@ -1,0 +1,189 @@
+"""A worker process: it serves on sockets that it inherited, until its supervisor says otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import logging
+import os
+import pickle
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hoopsnake._errors import ServerError
+from hoopsnake._event_loop import EventLoop, run
+from hoopsnake._import_string import ImportStringError, load_app
+from hoopsnake._journal import Journal, configure_logging
+from hoopsnake._native import Server
+from hoopsnake._server import serve_attended
+from hoopsnake._server_config import ServerConfig
+from hoopsnake._stop import Stop
+from hoopsnake._workers import messages
+from hoopsnake._workers.channel import Channel
+from hoopsnake._workers.questions import ANSWERS, statistics
+
+__all__ = ["HEARTBEAT", "STACK_SIGNAL", "Assignment", "main"]
+
+HEARTBEAT = 1.0
+"""Seconds between two signs of life."""
+
+STACK_SIGNAL = signal.SIGRTMAX - 5
+"""Has a worker write the stacks of its threads, whatever they are at. An application may have a use
+for SIGUSR1 and SIGUSR2."""
+
+# Bytes of what a worker says as it fails: they must fit into the socket at once.
+_LAST_WORDS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a worker is to serve."""
+
+    application: str
+    """Its import string."""
+    factory: bool
+    """Whether that is a function that makes the application."""
+    app_dir: str
+    """Where modules are looked for first."""
+    config: ServerConfig
+    """How it is served; where, are descriptors that the worker has inherited."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a worker, and return its exit status.
+
+    `arguments` are the number of its socket to the supervisor, the length of the assignment that
+    is read from there first, and the number of the pipe for stacks.
+    """
+    control, length, stacks = map(int, arguments)
+    for number in (control, stacks):
+        os.set_inheritable(number, False)
+    faulthandler.enable(stacks)
+    faulthandler.register(STACK_SIGNAL, stacks)
+    # Ctrl-C reaches every process of a terminal; it is the supervisor's to pass on. Not SIG_IGN:
+    # programs that the application starts would inherit that.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    with socket.socket(fileno=control) as supervisor:
+        content = supervisor.recv(length, socket.MSG_WAITALL)
+        if len(content) < length:
+            # The supervisor has gone already.
+            return 0
+        assignment: Assignment = pickle.loads(content)
+        with supervisor.dup() as last_words:
+            return _serve(assignment, supervisor, last_words)
+
+
+def _serve(assignment: Assignment, supervisor: socket.socket, last_words: socket.socket) -> int:
+    status = 0
+    text = ""
+    try:
+        sys.path.insert(0, os.path.abspath(assignment.app_dir))
+        application = load_app(assignment.application, factory=assignment.factory)
+        run(_attended(application, assignment.config, supervisor))
+    except ImportStringError as error:
+        status, text = 2, f"hoop: error: {error}"
+    except ServerError as error:
+        status, text = 1, f"hoop: error: {error}"
+    except SystemExit as error:
+        status, text = _status_of(error)
+    except BaseException as error:
+        status, text = 1, "".join(traceback.format_exception(_own_frames(error))).rstrip()
+    if status:
+        with contextlib.suppress(OSError):
+            last_words.sendall(messages.encode(messages.Failed(text[-_LAST_WORDS:], status)))
+    return status
+
+
+def _status_of(error: SystemExit) -> tuple[int, str]:
+    """Read a `sys.exit()` as the interpreter does."""
+    if error.code is None or isinstance(error.code, int):
+        return error.code or 0, ""
+    return 1, str(error.code)
+
+
+def _own_frames(error: BaseException) -> BaseException:
+    """Drop the frames that led to the application's own code."""
+    found = error.__traceback__
+    while found is not None and _is_machinery(str(found.tb_frame.f_globals.get("__name__"))):
+        found = found.tb_next
+    return error.with_traceback(found)
+
+
+def _is_machinery(module: str) -> bool:
+    return module.partition(".")[0] in ("hoopsnake", "importlib", "zipimport")
+
+
+async def _attended(application: Any, config: ServerConfig, supervisor: socket.socket) -> None:
+    configure_logging(config.log_level, config.log_format)
+    journal = Journal()
+    channel = await Channel.over(supervisor)
+    try:
+        await serve_attended(application, config, journal, _Supervised(channel))
+    finally:
+        channel.close()
+
+
+class _Supervised:
+    """The attendant of a worker's server: it tells the supervisor, and heeds it."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.stop = Stop()
+        self._channel = channel
+
+    @contextlib.contextmanager
+    def attend(self, loop: EventLoop, server: Server, config: ServerConfig) -> Iterator[None]:
+        """Listen to the supervisor, and send it signs of life."""
+        # Whoever stops a whole group of processes stops this one too; once is as good as twice.
+        loop.add_signal_handler(signal.SIGTERM, self.stop.asked.set)
+        self._channel.send(messages.Started())
+        listening = loop.create_task(self._listen(server))
+        beating = loop.create_task(self._beat(server))
+        try:
+            yield
+        finally:
+            listening.cancel()
+            beating.cancel()
+            loop.remove_signal_handler(signal.SIGTERM)
+
+    def serving(self, addresses: Sequence[str]) -> None:
+        """Tell the supervisor, who tells its user."""
+        self._channel.send(messages.Ready())
+
+    def stopping(self) -> None:
+        """Tell the supervisor, who may not have asked for it."""
+        self._channel.send(messages.Stopping())
+
+    def stopped(self) -> None:
+        """Say nothing: the supervisor sees the process end."""
+
+    async def _beat(self, server: Server) -> None:
+        while True:
+            self._channel.send(statistics(server))
+            await asyncio.sleep(HEARTBEAT)
+
+    async def _listen(self, server: Server) -> None:
+        async for message in self._channel.messages():
+            if isinstance(message, messages.Stop):
+                self.stop.linger = message.linger
+                self.stop.asked.set()
+                if message.at_once:
+                    self.stop.at_once.set()
+            elif isinstance(message, messages.Question):
+                self._channel.send(messages.Answer(message.number, _answer(message.name, server)))
+        # The supervisor has gone, and nobody would ever stop this process.
+        self.stop.asked.set()
+
+
+def _answer(name: str, server: Server) -> Any:
+    try:
+        return ANSWERS[name](server) if name in ANSWERS else None
+    except Exception:
+        # Whoever asks gets no answer; the worker must go on to hear what it is told.
+        logging.getLogger("hoopsnake.error").exception("Cannot answer the question %r", name)
+        return None
