@@ -10,6 +10,7 @@ from supervised import APP
 
 from hoopsnake import ServerConfig
 from hoopsnake._listening import open_sockets
+from hoopsnake._stop import Stop
 from hoopsnake._workers.config import WorkerConfig
 from hoopsnake._workers.journal import SupervisorJournal
 from hoopsnake._workers.staff import Staff
@@ -24,7 +25,7 @@ async def test_each_worker_answers_for_itself(tmp_path: Path) -> None:
     port = int(sockets.addresses("http")[0].rpartition(":")[2])
     assignment = Assignment("web:app", False, str(tmp_path), config)
     staff = Staff(assignment, sockets, WorkerConfig(workers=2), SupervisorJournal())
-    supervisor = Supervisor(staff, ["here"])
+    supervisor = Supervisor(staff, ["here"], Stop())
     running = asyncio.create_task(supervisor.run())
     try:
         while len([each for each in staff.alive if each.served]) < 2:
