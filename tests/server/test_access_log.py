@@ -28,15 +28,17 @@ async def record(server: Served, number: int = 1) -> dict[str, Any]:
 
 
 async def test_a_record_has_its_facts_as_fields() -> None:
-    async with served(echo, lifespan="off", access_log=True) as server:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.02)
+        await echo(scope, receive, send)
+
+    async with served(app, lifespan="off", access_log=True) as server:
         async with await server.connect() as wire:
             client = "{}:{}".format(*wire.sock.getsockname())
             await wire.send(
                 b"POST /x?y HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n"
-                b"User-Agent: test/1\r\nReferer: http://a/b\r\n\r\nhello"
+                b"User-Agent: test/1\r\nReferer: http://a/b\r\n\r\nhello world"
             )
-            await asyncio.sleep(0.02)
-            await wire.send(b" world")
             assert (await wire.answer()).body == b"hello world"
         fields = await record(server)
     expected = {
