@@ -14,6 +14,7 @@ from hoopsnake._cli.arguments import command_parser
 from hoopsnake._cli.options import all_options
 from hoopsnake._cli.printed_settings import printed_settings
 from hoopsnake._cli.settings import Settings, SettingsError, chosen_settings
+from hoopsnake._workers.config import WorkerConfig
 
 
 def settings(command: str = "", **environment: str) -> Settings:
@@ -66,6 +67,20 @@ def test_places_to_listen_on_are_repeated_or_listed_and_go_together(tmp_path: Pa
     assert (config.bind, config.uds) == ((), "/s")
     with pytest.raises(SettingsError, match=r"leave out host, port and uds \(environment\)"):
         settings(HOOP_BIND="a:1", HOOP_UDS="/s")
+
+
+def test_worker_processes_are_settings_like_others() -> None:
+    assert settings().worker_config() == WorkerConfig()
+    command = "--workers 4 --max-requests 0 --worker-lifetime 60 --worker-memory 1G"
+    assert settings(command).worker_config() == WorkerConfig(
+        workers=4, worker_lifetime=60.0, worker_memory=1024**3
+    )
+    command = "--reload --reload-dir a --reload-dir b --reload-include *.html"
+    found = settings(command, HOOP_RELOAD_EXCLUDE="c, d").worker_config()
+    assert found == WorkerConfig(
+        reload=True, reload_dir=("a", "b"), reload_include=("*.html",), reload_exclude=("c", "d")
+    )
+    assert settings(HOOP_WORKERS="0").worker_config().workers is None
 
 
 def test_a_file_is_named_by_the_environment_too(file: Path) -> None:

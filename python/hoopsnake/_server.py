@@ -130,7 +130,8 @@ async def _wind_down(
     try:
         if server.open_connections or server.tasks():
             journal.stopping(server.open_connections, len(server.tasks()))
-        await _unless(stop.at_once, server.drained(), patience)
+        # Idle connections that linger need as long as they were promised.
+        await _unless(stop.at_once, server.drained(), max(patience, stop.linger))
         await _cancel_tasks(server, stop, journal)
     finally:
         server.abort()

@@ -9,8 +9,9 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import pytest
 from applications import hello
@@ -20,6 +21,7 @@ from wire import Wire
 
 import hoopsnake
 from hoopsnake import ListenError, ServerConfig
+from hoopsnake._listening import open_sockets
 
 APP = """
 import os
@@ -103,7 +105,7 @@ async def test_what_does_not_listen_is_named_and_left_as_it_was() -> None:
 
 @contextlib.asynccontextmanager
 async def activated(
-    folder: Path, sockets: list[socket.socket], *options: str, pid: str = ""
+    folder: Path, sockets: Sequence[socket.socket | IO[bytes]], *options: str, pid: str = ""
 ) -> AsyncIterator[Program]:
     """Run `hoop serve` as systemd does: sockets from number 3 on, and variables that tell."""
     (folder / "program.py").write_text(APP)
@@ -160,6 +162,18 @@ async def test_an_address_that_was_given_goes_before_systemds_sockets(tmp_path: 
 
 
 async def test_a_passed_descriptor_that_is_no_socket_is_told(tmp_path: Path) -> None:
-    async with activated(tmp_path, []) as server:
-        # LISTEN_FDS=0: nothing was passed, so the default address it is, or its error.
-        await server.wait_for(r"Serving on http://127.0.0.1:8000 |127.0.0.1:8000 is in use")
+    with listening() as good, tempfile.TemporaryFile() as file:
+        async with activated(tmp_path, [good, file]) as server:
+            assert await server.ended() == 1
+    assert "hoop: error: cannot listen on fd:4: descriptor 4 is not a socket" in server.errors
+
+
+@pytest.mark.parametrize("count", ["", "many", "-1", "999999"])
+def test_a_count_of_passed_sockets_that_is_none_is_told(
+    monkeypatch: pytest.MonkeyPatch, count: str
+) -> None:
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDS", count)
+    with pytest.raises(ListenError, match=f"LISTEN_FDS is '{count}', which is no number"):
+        open_sockets(ServerConfig())
+    assert "LISTEN_PID" not in os.environ

@@ -154,6 +154,7 @@ async def test_a_request_that_does_not_heed_its_cancellation_is_named_and_left_b
     (fault,) = server.log.faults
     assert "did not end when it was cancelled" in fault
     assert "stubborn" in fault
+    assert "await release.wait()" in fault, "its stack shows what it is at"
 
 
 async def test_idle_connections_end_at_once() -> None:

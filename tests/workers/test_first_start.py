@@ -36,6 +36,16 @@ async def test_workers_share_a_unix_socket_whose_file_goes_in_the_end(tmp_path: 
         assert not (tmp_path / "socket").exists()
 
 
+async def test_an_application_finds_what_it_finds_without_workers(tmp_path: Path) -> None:
+    said = 'b" ".join(each.encode() for each in (*sys.argv[1:3], sys.path[0], __name__))'
+    source = APP.replace('b"%d" % os.getpid()', said)
+    answers = []
+    for options in ((), ("--workers", "1")):
+        async with serving(tmp_path, *options, source=source) as server:
+            answers.append(await server.get())
+    assert answers[0] == answers[1] == f"serve web:app {tmp_path} web"
+
+
 @pytest.mark.parametrize(
     ("source", "status", "said"),
     [

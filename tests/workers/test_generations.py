@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from supervised import APP, load, serving, write
+from supervised import APP, gone, load, serving, write
 
 NEWER = APP.replace('b"%d" % os.getpid()', 'b"new %d" % os.getpid()')
 
@@ -26,7 +26,7 @@ async def test_a_reload_under_load_loses_no_request_and_shows_new_code(tmp_path:
     assert result.failures == []
     assert "ERROR" not in server.log
     begun = next(place for place, each in enumerate(result.answers) if each.startswith("new "))
-    # The old ones answer what is on its way to them, for half a second.
+    # The old ones answer what is on its way to them, for a second.
     assert all(each.startswith("new ") for each in result.answers[-100:])
     assert begun > 0
 
@@ -64,9 +64,24 @@ async def test_signals_ask_for_a_worker_more_or_fewer(tmp_path: Path) -> None:
         server.signal(signal.SIGTTOU)
         await server.wait_for("There are 1 worker from now on")
         for _ in range(30):
-            # For half a second the one that leaves may still answer.
+            # For a second the one that leaves may still answer.
             await server.worker()
         server.signal(signal.SIGTTOU)
         server.signal(signal.SIGTERM)
         assert await server.ended() == 0
     assert "ERROR" not in server.log
+
+
+async def test_a_stop_in_the_middle_of_a_reload_ends_both_generations(tmp_path: Path) -> None:
+    slow = "import sys, time\nprint('importing', file=sys.stderr, flush=True)\ntime.sleep(100)"
+    async with serving(tmp_path, "--workers", "2") as server:
+        old = await server.worker()
+        write(tmp_path, slow)
+        server.signal(signal.SIGHUP)
+        await server.wait_for("importing", times=2)
+        assert await server.get(), "the old ones serve meanwhile"
+        server.signal(signal.SIGTERM)
+        assert await server.ended() == 0
+        await gone(old)
+    assert "Killed" not in server.log
+    assert "Traceback" not in server.log

@@ -28,8 +28,9 @@ async def test_each_worker_answers_for_itself(tmp_path: Path) -> None:
     supervisor = Supervisor(staff, ["here"], Stop())
     running = asyncio.create_task(supervisor.run())
     try:
-        while len([each for each in staff.alive if each.served]) < 2:
-            await asyncio.sleep(0.01)
+        while len(staff.alive) < 2:
+            await asyncio.sleep(0)
+        await asyncio.gather(*(each.ready for each in staff.alive))
         for _ in range(5):
             await ask(port, "/")
         answers = await supervisor.ask("statistics")

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from supervised import gone, serving
+from supervised import Supervised, gone, serving
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -29,7 +29,7 @@ async def test_requests_under_way_are_answered_before_the_end(
     assert "Traceback" not in server.log
 
 
-async def under_way(server) -> None:  # type: ignore[no-untyped-def]
+async def under_way(server: Supervised) -> None:
     """Wait until a request that was sent before is at work: one that is sent later was answered."""
     for _ in range(8):
         await server.get()

@@ -53,6 +53,8 @@ examples:
   hoop serve shop.web:create_app --factory
   hoop serve app:app --app-dir src --port 0 --access-log
   hoop serve app:app --uds /run/shop.sock --root-path /shop
+  hoop serve app:app --bind 0.0.0.0:80 --bind '[::]:80' --workers 4
+  hoop serve app:app --reload
   hoop serve app:app --ssl-certfile chain.pem --ssl-keyfile key.pem
   hoop serve --config hoop.toml --print-config
 

@@ -21,7 +21,7 @@ __all__ = ["Staff"]
 
 # Seconds for which a worker that others replace keeps idle connections, so that no request that is
 # on its way to it is lost.
-_LINGER = 0.5
+_LINGER = 1.0
 # Seconds beyond those that a worker's own order of stopping may take (ADR 0010): it cancels what is
 # left, and ends the lifespan with as much time again as the requests had. Who writes the
 # application waits no longer than needed.

@@ -22,10 +22,11 @@ from hoopsnake._workers.worker import STACK_SIGNAL, Assignment
 __all__ = ["WorkerFailed", "WorkerProcess"]
 
 # What a worker does first: its modules are those that the supervisor would import, and nothing that
-# lies in the current folder takes their place (-P).
+# lies in the current folder takes their place (-P). An application that looks at the command's
+# arguments finds them, as it does without workers.
 _BOOTSTRAP = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from hoopsnake._workers.worker import main; sys.exit(main(sys.argv[2:]))"
+    "import json, sys; given = sys.argv[2:]; sys.path[:], sys.argv[:] = json.loads(sys.argv[1]); "
+    "from hoopsnake._workers.worker import main; sys.exit(main(given))"
 )
 # Of the service manager: it hears of the supervisor alone.
 _NOT_PASSED_ON = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
@@ -98,7 +99,7 @@ class WorkerProcess:
                     process = await asyncio.create_subprocess_exec(
                         sys.executable,
                         *_interpreter_flags(),
-                        *("-P", "-c", _BOOTSTRAP, json.dumps(list(path))),
+                        *("-P", "-c", _BOOTSTRAP, json.dumps((list(path), sys.argv))),
                         *(str(its.fileno()), str(len(content)), str(write)),
                         pass_fds=(its.fileno(), write, *descriptors),
                         env={k: v for k, v in os.environ.items() if k not in _NOT_PASSED_ON},
