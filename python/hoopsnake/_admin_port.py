@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Self
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, cast
 
 from hoopsnake._event_loop import EventLoop
 from hoopsnake._exposition import OPEN_METRICS, TEXT, exposition, wants_open_metrics
 from hoopsnake._journal import Journal
 from hoopsnake._listening import open_sockets
+from hoopsnake._metrics import Snapshot
 from hoopsnake._native import Server
-from hoopsnake._readiness import Snapshots
 from hoopsnake._server_config import ServerConfig
 from hoopsnake._server_limits import ServerLimits
 
-__all__ = ["AdminPort"]
+__all__ = ["Snapshots", "Unready", "admin_port"]
+
+Snapshots = Callable[[], Awaitable[Sequence[tuple[str | None, Snapshot]]]]
+"""Takes the snapshots that are to be shown, each with the name of its worker, if there are any."""
 
 # Its own, so that a crowd at the public port takes nothing away from whoever looks after it.
 _LIMITS = ServerLimits(
@@ -36,44 +40,48 @@ _PLAIN = "text/plain; charset=utf-8"
 _PATHS = ("/metrics", "/health/live", "/health/ready")
 
 
-class AdminPort:
-    """Serves `/metrics` and health, from before the start of the application until after its end.
+Unready = Callable[[], str | None]
+"""Tells why the application is not to be sent requests, if it is not."""
 
-    It listens once it is made, and raises ListenError if it cannot. `snapshots` is called for each
-    look at the metrics.
+
+@contextlib.asynccontextmanager
+async def admin_port(
+    bind: str, journal: Journal, snapshots: Snapshots, unready: Unready
+) -> AsyncIterator[None]:
+    """Serve `/metrics` and health on a place of its own, on the running loop.
+
+    `snapshots` is called for each look at the metrics, and `unready` for each at the readiness.
+    Raises ListenError if the place cannot be listened on.
     """
-
-    def __init__(self, loop: EventLoop, bind: str, journal: Journal, snapshots: Snapshots) -> None:
-        config = ServerConfig(bind=(bind,), backlog=128, limits=_LIMITS)
-        self._unready: str | None = "starting"
-        self._snapshots = snapshots
-        self._journal = journal
-        self._server = Server(loop, self._answer, config, journal, None)
-        self._sockets = open_sockets(config)
-
-    def set_unready(self, reason: str | None) -> None:
-        """Take why the application is not to be sent requests; None if it is."""
-        self._unready = reason
-
-    async def __aenter__(self) -> Self:
-        """Begin to answer."""
-        self._server.start(self._sockets)
-        self._sockets.close()
-        self._journal.admin_port(self._server.addresses[0])
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Answer what was asked and end."""
-        self._server.drain()
+    config = ServerConfig(bind=(bind,), backlog=128, limits=_LIMITS)
+    loop = cast(EventLoop, asyncio.get_running_loop())
+    answers = _Answers(snapshots, unready)
+    server = Server(loop, answers, config, journal, None)
+    with contextlib.closing(open_sockets(config)) as sockets:
+        server.start(sockets)
+        journal.admin_port(server.addresses)
         try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._server.drained()
-        except TimeoutError:
-            pass
+            yield
         finally:
-            self._server.abort()
+            sockets.close()
+            server.drain(0.0)
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await server.drained()
+            except TimeoutError:
+                pass
+            finally:
+                server.abort()
 
-    async def _answer(
+
+class _Answers:
+    """The ASGI application of the admin port."""
+
+    def __init__(self, snapshots: Snapshots, unready: Unready) -> None:
+        self._snapshots = snapshots
+        self._unready = unready
+
+    async def __call__(
         self,
         scope: dict[str, Any],
         receive: Callable[[], Awaitable[dict[str, Any]]],
@@ -108,7 +116,8 @@ class AdminPort:
         if path == "/health/live":
             return 200, _PLAIN, "live\n"
         if path == "/health/ready":
-            if self._unready is not None:
-                return 503, _PLAIN, f"not ready: {self._unready}\n"
+            reason = self._unready()
+            if reason is not None:
+                return 503, _PLAIN, f"not ready: {reason}\n"
             return 200, _PLAIN, "ready\n"
         return 200, _PLAIN, "".join(f"{each}\n" for each in _PATHS)

@@ -44,9 +44,9 @@ class Journal:
         """The server accepts connections."""
         self._error.info("Serving on %s (Ctrl-C stops it)", " and ".join(addresses))
 
-    def admin_port(self, address: str) -> None:
+    def admin_port(self, addresses: Iterable[str]) -> None:
         """The admin port answers; the application may not have started yet."""
-        self._error.info("Metrics and health on %s", address)
+        self._error.info("Metrics and health on %s", " and ".join(addresses))
 
     def stopping(self, connections: int, tasks: int) -> None:
         """A stop was asked for; what is left goes on for now."""

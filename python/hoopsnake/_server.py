@@ -1,11 +1,11 @@
-"""`hoopsnake.serve`: an ASGI or WSGI application from first to last request."""
+"""`hoopsnake.serve`: an application from first to last request."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import io
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from hoopsnake._attendants import Attendant, LoneProcess
@@ -14,9 +14,7 @@ from hoopsnake._event_loop import EventLoop
 from hoopsnake._journal import Journal, configure_logging
 from hoopsnake._lifespan import Lifespan
 from hoopsnake._listening import open_sockets
-from hoopsnake._metrics import Snapshot, snapshot
 from hoopsnake._native import Server
-from hoopsnake._readiness import watched
 from hoopsnake._server_config import ServerConfig
 from hoopsnake._stop import Stop
 from hoopsnake._wsgi.interface import is_wsgi
@@ -79,37 +77,32 @@ async def serve_attended(
     lifespan = Lifespan(called, "off" if threads else config.lifespan, journal)
     server = Server(loop, called, config, journal, lifespan.state)
     stop = attendant.stop
+    is_serving = False
 
-    async def snapshots() -> list[tuple[str | None, Snapshot]]:
-        return [(None, snapshot(server, loop))]
+    def unready() -> str | None:
+        return "stopping" if stop.asked.is_set() else None if is_serving else "starting"
 
-    if config.admin is not None:
-        server.measure()
     # Listening comes next: a taken port is told before the application has started anything. A
     # certificate that cannot be used was told before that, before any client was kept waiting.
     with contextlib.closing(open_sockets(config)) as sockets:
-        with attendant.attend(loop, server, config):
-            async with watched(loop, config.admin, journal, snapshots) as readiness:
-                delay = 0.0
+        async with _watched(server, loop, config, journal, unready):
+            with attendant.attend(loop, server, config):
                 try:
                     await _unless(stop.asked, lifespan.startup())
                     if not stop.asked.is_set():
                         server.start(sockets)
                         attendant.serving(server.addresses)
-                        readiness(None)
-                        delay = config.shutdown_delay
+                        is_serving = True
                         await stop.asked.wait()
                 finally:
                     # Whoever asked for it: not ready any more.
                     stop.asked.set()
-                    attendant.stopping()
-                    readiness("stopping")
                     try:
-                        # Nobody looks away from a worker whose place others have taken.
-                        if delay and not stop.linger:
-                            await _unless(stop.at_once, asyncio.sleep(delay))
+                        if is_serving:
+                            await _unless(stop.at_once, asyncio.sleep(config.shutdown_delay))
                     finally:
                         sockets.close()
+                        attendant.stopping()
                         await _wind_down(server, lifespan, stop, journal, config.graceful_timeout)
                         if threads:
                             patience = _CANCELLATION_PATIENCE
@@ -134,6 +127,30 @@ def _in_threads(
         root_path=config.root_path,
         has_peers=attendant.has_peers,
     )
+
+
+@contextlib.asynccontextmanager
+async def _watched(
+    server: Server,
+    loop: EventLoop,
+    config: ServerConfig,
+    journal: Journal,
+    unready: Callable[[], str | None],
+) -> AsyncIterator[None]:
+    """Open the admin port, if one is wanted; `unready` tells it why the server is not ready."""
+    if config.admin is None:
+        yield
+        return
+    # Only here: who wants none need not load it.
+    from hoopsnake._admin_port import admin_port
+    from hoopsnake._metrics import snapshot
+
+    async def snapshots() -> list[tuple[str | None, dict[str, Any]]]:
+        return [(None, snapshot(server, loop))]
+
+    server.measure()
+    async with admin_port(config.admin, journal, snapshots, unready):
+        yield
 
 
 async def _wind_down(

@@ -10,6 +10,7 @@ from supervised import APP
 
 from hoopsnake import ServerConfig
 from hoopsnake._listening import open_sockets
+from hoopsnake._stop import Stop
 from hoopsnake._workers.config import WorkerConfig
 from hoopsnake._workers.journal import SupervisorJournal
 from hoopsnake._workers.staff import Staff
@@ -24,7 +25,7 @@ async def test_each_worker_answers_for_itself(tmp_path: Path) -> None:
     port = int(sockets.addresses("http")[0].rpartition(":")[2])
     assignment = Assignment("web:app", False, str(tmp_path), config)
     staff = Staff(assignment, sockets, WorkerConfig(workers=2), SupervisorJournal())
-    supervisor = Supervisor(staff, ["here"], lambda _: None)
+    supervisor = Supervisor(staff, ["here"], Stop())
     running = asyncio.create_task(supervisor.run())
     try:
         while len(staff.alive) < 2:
@@ -32,15 +33,15 @@ async def test_each_worker_answers_for_itself(tmp_path: Path) -> None:
         await asyncio.gather(*(each.ready for each in staff.alive))
         for _ in range(5):
             await ask(port, "/")
-        answers = await staff.ask("statistics")
-        assert sum(each["requests"] for _, each in answers) == 5
-        assert all(each["memory"] > 2**20 for _, each in answers)
-        assert await staff.ask("the meaning of life") == []
+        answers = await supervisor.ask("statistics")
+        assert sum(each["requests"] for each in answers) == 5
+        assert all(each["memory"] > 2**20 for each in answers)
+        assert await supervisor.ask("the meaning of life") == []
         # A worker whose loop stands still is not waited for.
         busy = asyncio.create_task(ask(port, "/block/3"))
-        while len(await staff.ask("statistics")) == 2:
+        while len(await supervisor.ask("statistics")) == 2:
             pass
-        assert len(await staff.ask("statistics")) == 1
+        assert len(await supervisor.ask("statistics")) == 1
         await busy
     finally:
         supervisor.stop.ask()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import replace
-from typing import cast
 
-from hoopsnake._event_loop import EventLoop
 from hoopsnake._journal import Journal, configure_logging
 from hoopsnake._listening import addresses_of, open_sockets
-from hoopsnake._readiness import watched
+from hoopsnake._server_config import ServerConfig
+from hoopsnake._stop import Stop
 from hoopsnake._workers.config import WorkerConfig
 from hoopsnake._workers.file_changes import FileChanges
 from hoopsnake._workers.journal import SupervisorJournal
@@ -30,8 +28,7 @@ async def supervise(assignment: Assignment, config: WorkerConfig) -> int:
 
     Raises ListenError if the address cannot be listened on.
     """
-    served = assignment.config
-    configure_logging(served.log_level, served.log_format)
+    configure_logging(assignment.config.log_level, assignment.config.log_format)
     journal = SupervisorJournal()
     if config.reload:
         patience = min(assignment.config.graceful_timeout, _DEVELOPERS_PATIENCE)
@@ -40,10 +37,26 @@ async def supervise(assignment: Assignment, config: WorkerConfig) -> int:
     with contextlib.closing(open_sockets(assignment.config)) as sockets:
         addresses = addresses_of(sockets, assignment.config)
         staff = Staff(assignment, sockets, config, journal)
-        loop = cast(EventLoop, asyncio.get_running_loop())
-        async with watched(loop, served.admin, Journal(), staff.metrics) as readiness:
-            if not config.reload:
-                return await Supervisor(staff, addresses, readiness).run()
-            folders = config.reload_dir or (assignment.app_dir,)
-            files = FileChanges(folders, config.reload_include, config.reload_exclude)
-            return await Reloader(staff, addresses, files, readiness).run()
+        stop = Stop()
+        async with _watched(staff, stop, assignment.config):
+            if config.reload:
+                folders = config.reload_dir or (assignment.app_dir,)
+                files = FileChanges(folders, config.reload_include, config.reload_exclude)
+                return await Reloader(staff, addresses, files, stop).run()
+            delay = assignment.config.shutdown_delay
+            return await Supervisor(staff, addresses, stop, delay).run()
+
+
+def _watched(
+    staff: Staff, stop: Stop, config: ServerConfig
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """Open the admin port, if one is wanted; it speaks for all workers."""
+    if config.admin is None:
+        return contextlib.nullcontext()
+    # Only here: who wants none need not load it.
+    from hoopsnake._admin_port import admin_port
+
+    def unready() -> str | None:
+        return "stopping" if stop.asked.is_set() else None if staff.serves else "starting"
+
+    return admin_port(config.admin, Journal(), staff.snapshots, unready)

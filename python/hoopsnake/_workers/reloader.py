@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from hoopsnake._event_loop import EventLoop
-from hoopsnake._readiness import Readiness
 from hoopsnake._service_manager import ServiceManager
 from hoopsnake._stop import Stop
 from hoopsnake._workers.file_changes import FileChanges
@@ -33,19 +32,14 @@ class Reloader:
     """
 
     def __init__(
-        self,
-        staff: Staff,
-        addresses: Sequence[str],
-        files: FileChanges,
-        readiness: Readiness,
+        self, staff: Staff, addresses: Sequence[str], files: FileChanges, stop: Stop
     ) -> None:
-        self._readiness = readiness
         self._staff = staff
         self._journal = staff.journal
         self._addresses = addresses
         self._files = files
         self._manager = ServiceManager()
-        self._stop = Stop()
+        self._stop = stop
         self._has_served = False
 
     async def run(self) -> int:
@@ -64,7 +58,6 @@ class Reloader:
             finally:
                 changes.cancel()
                 asked.cancel()
-                self._readiness("stopping")
                 self._manager.stopping()
                 await self._staff.end(self._stop)
                 self._manager.close()
@@ -91,13 +84,11 @@ class Reloader:
                 if worker.ended.done():
                     self._journal.waits_for_a_change(worker.how_it_ended, worker.last_words)
             await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
-        self._readiness("reloading")
         if not asked.done():
             await self._staff.dismiss(worker)
         return None
 
     def _tell_ready(self, worker: WorkerProcess) -> None:
-        self._readiness(None)
         if self._has_served:
             self._journal.ready(worker.name)
         else:

@@ -46,14 +46,10 @@ class Staff:
         self.alive: set[WorkerProcess] = set()
         self._descriptors = sockets.descriptors()
         self._assignment = replace(
-            assignment,
-            config=_on_descriptors(assignment.config, self._descriptors),
-            measures=assignment.config.admin is not None,
+            assignment, config=_on_descriptors(assignment.config, self._descriptors)
         )
         margin = _DEVELOPERS_MARGIN if config.reload else _MARGIN
-        self._patience = (
-            assignment.config.shutdown_delay + 2 * assignment.config.graceful_timeout + margin
-        )
+        self._patience = 2 * assignment.config.graceful_timeout + margin
         self._path = list(sys.path)
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -77,16 +73,23 @@ class Staff:
             raise
         return worker
 
-    async def ask(self, question: str) -> list[tuple[int, Any]]:
-        """Ask all workers that serve; return the answers of those that have one, by number."""
-        asked = sorted((each for each in self.alive if each.served), key=lambda each: each.number)
-        answers = await asyncio.gather(*(worker.ask(question) for worker in asked))
-        pairs = zip((worker.number for worker in asked), answers, strict=True)
-        return [(number, answer) for number, answer in pairs if answer is not None]
+    async def snapshots(self) -> list[tuple[str | None, Snapshot]]:
+        """Ask the workers that serve for their metrics; each has the number of its place.
 
-    async def metrics(self) -> list[tuple[str | None, Snapshot]]:
-        """Take a snapshot of what every worker has counted, by its number."""
-        return [(str(number), answer) for number, answer in await self.ask("metrics")]
+        While one takes over from another, it is the one that speaks.
+        """
+        latest: dict[int, WorkerProcess] = {}
+        for worker in sorted(self.alive, key=lambda each: each.ready_at):
+            if worker.served:
+                latest[worker.number] = worker
+        answers = await asyncio.gather(*(each.ask("metrics") for each in latest.values()))
+        told = zip(latest, answers, strict=True)
+        return sorted((str(number), answer) for number, answer in told if answer is not None)
+
+    @property
+    def serves(self) -> bool:
+        """Whether there is a worker that accepts connections."""
+        return any(worker.served and not worker.leaving.is_set() for worker in self.alive)
 
     def retire(self, worker: WorkerProcess) -> None:
         """Have a worker stop that others have replaced; nobody waits for it."""
@@ -178,13 +181,14 @@ class Staff:
 
 
 def _on_descriptors(config: ServerConfig, descriptors: list[int]) -> ServerConfig:
-    """Have a server listen on sockets that it inherits, and leave the admin port to us."""
+    """Have a server listen on sockets that it inherits; the rest is its supervisor's business."""
     nothing = ServerConfig()
     return replace(
         config,
         host=nothing.host,
         port=nothing.port,
         uds=None,
-        admin=None,
         bind=tuple(f"fd:{number}" for number in descriptors),
+        admin=None,
+        shutdown_delay=0.0,
     )

@@ -10,7 +10,6 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, cast
 
 from hoopsnake._event_loop import EventLoop
-from hoopsnake._readiness import Readiness
 from hoopsnake._service_manager import ServiceManager
 from hoopsnake._stop import Stop
 from hoopsnake._workers.place import Place
@@ -27,13 +26,15 @@ class Supervisor:
     worker more or fewer.
     """
 
-    def __init__(self, staff: Staff, addresses: Sequence[str], readiness: Readiness) -> None:
-        self._readiness = readiness
+    def __init__(
+        self, staff: Staff, addresses: Sequence[str], stop: Stop, shutdown_delay: float = 0.0
+    ) -> None:
         self._staff = staff
         self._journal = staff.journal
         self._addresses = addresses
         self._manager = ServiceManager()
-        self.stop = Stop()
+        self.stop = stop
+        self._shutdown_delay = shutdown_delay
         self._turn = asyncio.Lock()
         self._places: list[Place] = []
 
@@ -47,13 +48,25 @@ class Supervisor:
                     return failure.status
                 if not self.stop.asked.is_set():
                     self._journal.serving(self._addresses, len(self._places))
-                    self._readiness(None)
                     self._manager.ready()
                     with self._on_signals():
                         await self.stop.asked.wait()
+                        await self._linger()
             finally:
                 await self._end()
         return 0
+
+    async def _linger(self) -> None:
+        """Serve on, for those who have to notice that there will be nobody soon."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._shutdown_delay):
+                await self.stop.at_once.wait()
+
+    async def ask(self, question: str) -> list[Any]:
+        """Ask all workers that serve; return the answers of those that have one."""
+        asked = [worker for worker in self._staff.alive if worker.served]
+        answers = await asyncio.gather(*(worker.ask(question) for worker in asked))
+        return [each for each in answers if each is not None]
 
     async def _start(self) -> WorkerFailed | None:
         """Start the first workers; return why there are none, if all of them fail.
@@ -101,7 +114,6 @@ class Supervisor:
 
     async def _end(self) -> None:
         self.stop.asked.set()
-        self._readiness("stopping")
         self._manager.stopping()
         for place in self._places:
             place.forget()

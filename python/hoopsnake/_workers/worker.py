@@ -53,8 +53,6 @@ class Assignment:
     """Where modules are looked for first."""
     config: ServerConfig
     """How it is served; where, are descriptors that the worker has inherited."""
-    measures: bool = False
-    """Whether somebody wants to see its metrics."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -87,7 +85,7 @@ def _serve(assignment: Assignment, supervisor: socket.socket, last_words: socket
     try:
         sys.path.insert(0, os.path.abspath(assignment.app_dir))
         application = load_app(assignment.application, factory=assignment.factory)
-        run(_attended(application, assignment, supervisor))
+        run(_attended(application, assignment.config, supervisor))
     except ImportStringError as error:
         status, text = 2, f"hoop: error: {error}"
     except ServerError as error:
@@ -121,15 +119,12 @@ def _is_machinery(module: str) -> bool:
     return module.partition(".")[0] in ("hoopsnake", "importlib", "zipimport")
 
 
-async def _attended(application: Any, assignment: Assignment, supervisor: socket.socket) -> None:
-    config = assignment.config
+async def _attended(application: Any, config: ServerConfig, supervisor: socket.socket) -> None:
     configure_logging(config.log_level, config.log_format)
     journal = Journal()
     channel = await Channel.over(supervisor)
     try:
-        await serve_attended(
-            application, config, journal, _Supervised(channel, assignment.measures)
-        )
+        await serve_attended(application, config, journal, _Supervised(channel))
     finally:
         channel.close()
 
@@ -139,16 +134,13 @@ class _Supervised:
 
     has_peers = True
 
-    def __init__(self, channel: Channel, measures: bool) -> None:
+    def __init__(self, channel: Channel) -> None:
         self.stop = Stop()
-        self._measures = measures
         self._channel = channel
 
     @contextlib.contextmanager
     def attend(self, loop: EventLoop, server: Server, config: ServerConfig) -> Iterator[None]:
         """Listen to the supervisor, and send it signs of life."""
-        if self._measures:
-            server.measure()
         # Whoever stops a whole group of processes stops this one too; once is as good as twice.
         loop.add_signal_handler(signal.SIGTERM, self.stop.asked.set)
         self._channel.send(messages.Started())

@@ -59,6 +59,7 @@ class WorkerProcess:
     ) -> None:
         loop = asyncio.get_running_loop()
         self.number = number
+        """That of its place, which others had before it."""
         self.name = f"Worker {number} (process {process.pid})"
         self.ready: asyncio.Future[None] = loop.create_future()
         """Done once it accepts connections; WorkerFailed if it ends before."""
