@@ -24,13 +24,14 @@ ARROWS: dict[str, set[str]] = {
     "hoop-asgi": set(),
     "hoop-http1": set(),
     "hoop-limits": set(),
+    "hoop-route": set(),
     "hoop-websocket": set(),
     "hoop-net": {"hoop-http1", "hoop-limits", "hoop-websocket"},
     "hoop-python": {"hoop-asgi", "hoop-net", "hoop-sched"},
 }
-PURE = ("hoop-asgi", "hoop-http1", "hoop-limits", "hoop-sched", "hoop-websocket")
+PURE = ("hoop-asgi", "hoop-http1", "hoop-limits", "hoop-route", "hoop-sched", "hoop-websocket")
 # What a pure crate may use of others: nothing that knows of time, threads, sockets or Python.
-PURE_MAY_USE = {"flate2", "memchr", "thiserror"}
+PURE_MAY_USE = {"flate2", "form_urlencoded", "memchr", "percent-encoding", "regex", "thiserror"}
 # How an impure crate would give itself away in its source.
 IMPURITIES = re.compile(
     r"std::(?:thread|net|fs|process|io|env|os)\b|\bInstant\b|\bSystemTime\b|\btokio\b|\bpyo3\b"
