@@ -261,6 +261,7 @@ impl Segment {
     ///
     /// Where there are several ways, each parameter takes as much as it can, the first before the
     /// second.
+    #[expect(clippy::ptr_arg, reason = "what is borrowed stays borrowed for as long as the path")]
     pub fn capture<'t>(&self, text: &Cow<'t, str>, captured: &mut Vec<Cow<'t, str>>) -> bool {
         match (self.pieces.as_slice(), &self.mixed) {
             ([Piece::Parameter(convertor)], _) if convertor.takes(text) => captured.push(text.clone()),
