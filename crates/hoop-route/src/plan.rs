@@ -121,8 +121,8 @@ impl Plan {
         &self.parameters
     }
 
-    /// Reads all arguments of a request, or all that is wrong with it.
-    pub fn extract<'r>(&self, request: &impl Request<'r>) -> Result<Vec<Argument<'r>>, Vec<Breach<'r>>> {
+    /// Reads all arguments of a request, and all that is wrong with it. What is wrong is absent.
+    pub fn extract<'r>(&self, request: &impl Request<'r>) -> (Vec<Argument<'r>>, Vec<Breach<'r>>) {
         let mut found: Vec<Vec<Cow<'r, str>>> = vec![Vec::new(); self.parameters.len()];
         self.gather(request, &mut found);
         let mut arguments = Vec::with_capacity(found.len());
@@ -130,15 +130,15 @@ impl Plan {
         for (position, (parameter, texts)) in self.parameters.iter().zip(found).enumerate() {
             match parameter.read(texts) {
                 Ok(argument) => arguments.push(argument),
-                Err(found) => breaches.extend(found.into_iter().map(|(item, complaint, input)| Breach {
-                    parameter: position,
-                    item,
-                    complaint,
-                    input,
-                })),
+                Err(found) => {
+                    arguments.push(Argument::Absent);
+                    let breach =
+                        |(item, complaint, input)| Breach { parameter: position, item, complaint, input };
+                    breaches.extend(found.into_iter().map(breach));
+                }
             }
         }
-        if breaches.is_empty() { Ok(arguments) } else { Err(breaches) }
+        (arguments, breaches)
     }
 
     /// Finds the texts of all parameters.
@@ -285,7 +285,7 @@ mod tests {
         };
         let expected =
             [Argument::One(Value::Integer(7)), value("b c d"), value("one"), value("s"), Argument::Absent];
-        assert_eq!(plan.extract(&sent).expect("a good request"), expected);
+        assert_eq!(plan.extract(&sent), (expected.to_vec(), vec![]));
     }
 
     #[test]
@@ -296,7 +296,7 @@ mod tests {
             one(Place::Query, "n", integer(), false),
         ]);
         let sent = Sent { captured: vec!["x".into()], query: "n=", ..Sent::default() };
-        let breaches = plan.extract(&sent).expect_err("a bad request");
+        let (_, breaches) = plan.extract(&sent);
         let seen: Vec<_> = breaches.iter().map(|each| (each.parameter, each.complaint.kind())).collect();
         assert_eq!(seen, [(0, "int_parsing"), (1, "missing"), (2, "int_parsing")]);
         assert_eq!(breaches[0].input, Input::Text("x".into()));
@@ -310,9 +310,9 @@ mod tests {
             Plan::new(vec![Parameter { place: Place::Query, name: "q".into(), shape, required: true }]);
         let extract = |query| plan.extract(&Sent { query, ..Sent::default() });
         let numbers = vec![Value::Integer(1), Value::Integer(2)];
-        assert_eq!(extract("q=1&q=2").expect("a good request"), [Argument::Many(numbers)]);
+        assert_eq!(extract("q=1&q=2"), (vec![Argument::Many(numbers)], vec![]));
         let told = |query| {
-            let breaches = extract(query).expect_err("a bad request");
+            let (_, breaches) = extract(query);
             breaches.iter().map(|each| (each.item, each.complaint.kind())).collect::<Vec<_>>()
         };
         assert_eq!(told("q=x&q=2&q=y"), [(Some(0), "int_parsing"), (Some(2), "int_parsing")]);

@@ -46,6 +46,7 @@ fn captured<'t>(pattern: &Pattern, segments: &[Cow<'t, str>]) -> Option<Vec<Cow<
     (pattern.segments().len() == segments.len()).then_some(found)
 }
 
+#[expect(clippy::ptr_arg, reason = "what is borrowed stays borrowed for as long as the path")]
 fn fits<'t>(segment: &Segment, text: &Cow<'t, str>, found: &mut Vec<Cow<'t, str>>) -> bool {
     match segment.literal() {
         Some(literal) => literal == text,

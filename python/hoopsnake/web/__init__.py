@@ -1,0 +1,49 @@
+"""hoopsnake.web: FastAPI's habits on a Rust engine."""
+
+from hoopsnake.web._app import App
+from hoopsnake.web._background import BackgroundTasks
+from hoopsnake.web._errors import (
+    HTTPException,
+    RequestValidationError,
+    ResponseValidationError,
+    WebError,
+)
+from hoopsnake.web._headers import Headers, MutableHeaders
+from hoopsnake.web._parameters import Body, Cookie, Depends, Header, Path, Query
+from hoopsnake.web._request import QueryParams, Request, State
+from hoopsnake.web._responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
+from hoopsnake.web._routing import Router
+
+__all__ = [
+    "App",
+    "BackgroundTasks",
+    "Body",
+    "Cookie",
+    "Depends",
+    "HTMLResponse",
+    "HTTPException",
+    "Header",
+    "Headers",
+    "JSONResponse",
+    "MutableHeaders",
+    "Path",
+    "PlainTextResponse",
+    "Query",
+    "QueryParams",
+    "RedirectResponse",
+    "Request",
+    "RequestValidationError",
+    "Response",
+    "ResponseValidationError",
+    "Router",
+    "State",
+    "StreamingResponse",
+    "WebError",
+]
