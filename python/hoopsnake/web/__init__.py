@@ -20,6 +20,7 @@ from hoopsnake.web._responses import (
     StreamingResponse,
 )
 from hoopsnake.web._routing import Router
+from hoopsnake.web._websocket import WebSocket, WebSocketDisconnect
 
 __all__ = [
     "App",
@@ -46,4 +47,6 @@ __all__ = [
     "State",
     "StreamingResponse",
     "WebError",
+    "WebSocket",
+    "WebSocketDisconnect",
 ]

@@ -6,13 +6,16 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from hoopsnake._native import Routes
-from hoopsnake.web._compiled import CompiledRoute
+from hoopsnake.web._compiled import CompiledRoute, CompiledWebSocketRoute
+from hoopsnake.web._concurrency import call_either
 from hoopsnake.web._errors import HTTPException, RequestValidationError
+from hoopsnake.web._forwarded import forwarded
 from hoopsnake.web._parameters import Depends
 from hoopsnake.web._request import HTTPConnection, Request, State
 from hoopsnake.web._responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from hoopsnake.web._routing import Mount, Router
+from hoopsnake.web._table import Table
+from hoopsnake.web._websocket import WebSocket, WebSocketDisconnect
 
 __all__ = ["App"]
 
@@ -82,9 +85,8 @@ class App(Router):
         self._middleware: list[Middleware] = []
         self._asgi_middleware: list[tuple[Callable[..., ASGIApplication], dict[str, Any]]] = []
         self._outermost: ASGIApplication | None = None
-        self._native = Routes()
-        self._compiled: list[CompiledRoute | Mount] = []
-        self._compiled_for: tuple[int, int] | None = None
+        self._known_table: Table | None = None
+        self._table_state = (0, 0)
 
     # Putting it together.
 
@@ -137,29 +139,27 @@ class App(Router):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send, scope)
+            await self._live(scope, receive, send)
         elif scope["type"] == "http":
             await self._answer_http(scope, receive, send)
         else:
-            await send({"type": "websocket.close", "code": 1000})
+            await self._serve_websocket(scope, receive, send)
 
     async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._compile()
         path = _path_of(scope)
-        number, found = self._native.find(scope["method"], path)
-        route = None if number is None else self._compiled[number]
+        route, captured, methods = self._table.http(scope["method"], path)
         if isinstance(route, Mount) and not self._middleware:
-            await self._forward(route, found, scope, receive, send)
+            await route.app(_beneath(route, scope), receive, send)
             return
         request = Request(scope, receive)
         async with contextlib.AsyncExitStack() as exits:
 
             async def handle(request: Request) -> Response:
-                if route is None:
-                    return self._answer_nothing(request, path, found)
+                if isinstance(route, CompiledRoute):
+                    return await route.respond(request, captured, exits)
                 if isinstance(route, Mount):
-                    raise NotImplementedError
-                return await route.respond(request, found, exits)
+                    return await forwarded(route.app, _beneath(route, request.scope), receive)
+                return self._answer_nothing(request, path, methods)
 
             chain: NextHandler = self._guarded(handle)
             for middleware in self._middleware:
@@ -173,6 +173,24 @@ class App(Router):
             await response(send)
         if response.background is not None:
             await response.background()
+
+    async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route, captured, _ = self._table.websocket(_path_of(scope))
+        if isinstance(route, Mount):
+            await route.app(_beneath(route, scope), receive, send)
+            return
+        websocket = WebSocket(scope, receive, send)
+        if not isinstance(route, CompiledWebSocketRoute):
+            await websocket.close(1000)
+            return
+        try:
+            async with contextlib.AsyncExitStack() as exits:
+                await route.serve(websocket, captured, exits)
+        except WebSocketDisconnect:
+            # That the client has gone is how most of them end.
+            return
+        if not websocket.is_closed:
+            await websocket.close()
 
     def _guarded(self, handle: NextHandler) -> NextHandler:
         """Let exception handlers answer for a handler."""
@@ -207,38 +225,27 @@ class App(Router):
         if methods is not None:
             raise HTTPException(405, headers={"allow": ", ".join(methods)})
         other = path[:-1] if path.endswith("/") else f"{path}/"
-        if self.redirect_slashes and path != "/" and self._native.knows(other):
+        if self.redirect_slashes and path != "/" and self._table.knows(other):
             query = request.scope["query_string"].decode("latin-1")
             location = request.scope.get("root_path", "") + other
             return RedirectResponse(location + (f"?{query}" if query else ""))
         raise HTTPException(404)
 
-    def _compile(self) -> None:
-        """Make of the routes what answers them, where any are new or overrides have changed."""
+    @property
+    def _table(self) -> Table:
+        """What answers the routes; made again where some are new or overrides have changed."""
         state = (len(self.routes), self._overrides.changes)
-        if self._compiled_for == state:
-            return
-        self._native = Routes()
-        self._compiled = []
-        for each in self.routes:
-            if isinstance(each, Mount):
-                self._native.add(f"{each.path}/{{path:path}}", None, [])
-                self._compiled.append(each)
-            else:
-                compiled = CompiledRoute(each, self._native, self._overrides)
-                self._compiled.append(compiled)
-        self._compiled_for = state
+        if self._known_table is None or self._table_state != state:
+            self._known_table = Table(self.routes, self._overrides)
+            self._table_state = state
+        return self._known_table
 
-    async def _forward(
-        self, mount: Mount, captured: list[str], scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        root_path = scope.get("root_path", "") + mount.path
-        await mount.app({**scope, "root_path": root_path, "app": mount.app}, receive, send)
-
-    async def _live(self, receive: Receive, send: Send, scope: Scope) -> None:
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
+        stage = "startup"
         try:
-            self._compile()
+            # What is wrong with a route is told now, and not to the first client that takes it.
+            assert self._table is not None
             async with contextlib.AsyncExitStack() as exits:
                 if self._lifespan is not None:
                     state = await exits.enter_async_context(self._lifespan(self))
@@ -246,15 +253,15 @@ class App(Router):
                         scope["state"].update(state)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
+                stage = "shutdown"
         except BaseException as error:
-            kind = "shutdown" if isinstance(error, _ShuttingDown) else "startup"
-            await send({"type": f"lifespan.{kind}.failed", "message": str(error)})
+            await send({"type": f"lifespan.{stage}.failed", "message": str(error)})
             raise
         await send({"type": "lifespan.shutdown.complete"})
 
 
-class _ShuttingDown(Exception):
-    pass
+def _beneath(mount: Mount, scope: Scope) -> Scope:
+    return {**scope, "root_path": scope.get("root_path", "") + mount.path, "app": mount.app}
 
 
 def _path_of(scope: Scope) -> str:
@@ -275,8 +282,6 @@ def _around(middleware: Middleware, inner: NextHandler) -> NextHandler:
 async def _called(
     handler: Callable[..., Any], request: HTTPConnection, error: Exception
 ) -> Response:
-    from hoopsnake.web._concurrency import call_either
-
     response: Response = await call_either(handler, request, error)
     return response
 

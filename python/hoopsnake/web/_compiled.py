@@ -1,4 +1,4 @@
-"""A route that is ready to answer: its plan, and how what its handler returns becomes a response."""
+"""A route that is ready to answer: its plan, and how its results become responses."""
 
 from __future__ import annotations
 
@@ -8,36 +8,73 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hoopsnake._native import Routes
-from hoopsnake.web._errors import WebError
+from hoopsnake.web._errors import RequestValidationError, WebError
 from hoopsnake.web._json import to_json
 from hoopsnake.web._parameters import ABSENT
 from hoopsnake.web._plan import Injected, Plan
-from hoopsnake.web._request import Request
+from hoopsnake.web._request import HTTPConnection, Request
 from hoopsnake.web._responses import JSONResponse, Response
-from hoopsnake.web._routing import Route
+from hoopsnake.web._routing import Route, WebSocketRoute
 from hoopsnake.web._signature import named
 from hoopsnake.web._validation import response_encoder
+from hoopsnake.web._websocket import WebSocket
 
-__all__ = ["CompiledRoute"]
+__all__ = ["CompiledRoute", "CompiledWebSocketRoute"]
+
+Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
 
 
-class CompiledRoute:
-    """Answers the requests of one route."""
+class _Compiled:
+    """What routes for requests and for WebSockets have in common."""
 
-    def __init__(
-        self,
-        route: Route,
-        native: Routes,
-        overrides: Mapping[Callable[..., Any], Callable[..., Any]],
-    ) -> None:
-        self.route = route
-        self._native = native
+    def __init__(self, route: Route | WebSocketRoute, native: Routes, overrides: Overrides) -> None:
         try:
-            names = Routes.path_names(route.path)
+            self._names = Routes.path_names(route.path)
+            self.plan = Plan(route.handler, self._names, overrides, route.dependencies)
+            methods = list(route.methods) if isinstance(route, Route) else None
+            self._number = native.add(route.path, methods, self.plan.declared)
         except ValueError as error:
             raise WebError(f"{named(route.handler)}: {error}") from None
-        self.plan = Plan(route.handler, names, overrides, route.dependencies)
-        self._number = native.add(route.path, list(route.methods), self.plan.declared)
+        self._native = native
+
+    def _arguments(
+        self, connection: HTTPConnection, captured: list[str], body: bytes | None
+    ) -> list[Any]:
+        scope = connection.scope
+        scope["path_params"] = dict(zip(self._names, captured, strict=True))
+        arguments, errors = self._native.read(
+            self._number, captured, scope["query_string"], scope["headers"]
+        )
+        return self.plan.check(arguments, errors, body)
+
+
+class CompiledWebSocketRoute(_Compiled):
+    """Serves the WebSockets of one route."""
+
+    async def serve(
+        self, websocket: WebSocket, captured: list[str], exits: contextlib.AsyncExitStack
+    ) -> None:
+        """Run the handler; what it is to be given and cannot be closes with 1008."""
+        try:
+            arguments = self._arguments(websocket, captured, None)
+        except RequestValidationError as error:
+            await websocket.close(1008, _in_a_close_frame(error))
+            return
+        await self.plan.run(arguments, Injected(websocket, exits=exits))
+
+
+def _in_a_close_frame(error: RequestValidationError) -> str:
+    """Say what is wrong in the 123 bytes that a close frame holds (RFC 6455 section 5.5)."""
+    told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    return told.encode()[:123].decode(errors="ignore")
+
+
+class CompiledRoute(_Compiled):
+    """Answers the requests of one route."""
+
+    def __init__(self, route: Route, native: Routes, overrides: Overrides) -> None:
+        super().__init__(route, native, overrides)
+        self.route = route
         self._encode = _encoder(route, self.plan)
         self._status = route.status_code or 200
 
@@ -45,13 +82,8 @@ class CompiledRoute:
         self, request: Request, captured: list[str], exits: contextlib.AsyncExitStack
     ) -> Response:
         """Run the handler; raises RequestValidationError, and what the handler raises."""
-        scope = request.scope
-        scope["path_params"] = dict(zip(Routes.path_names(self.route.path), captured, strict=True))
         body = await request.body() if self.plan.needs_body else None
-        arguments, errors = self._native.read(
-            self._number, captured, scope["query_string"], scope["headers"]
-        )
-        arguments = self.plan.check(arguments, errors, body)
+        arguments = self._arguments(request, captured, body)
         injected = Injected(request, exits=exits)
         result = await self.plan.run(arguments, injected)
         return self._response(result, injected)
@@ -81,7 +113,7 @@ class CompiledRoute:
 
 
 def _encoder(route: Route, plan: Plan) -> Callable[[Any], bytes]:
-    """Choose what writes the handler's results: what its return type or `response_model` declares."""
+    """Choose what writes results: as the return type or `response_model` declares them."""
     model = plan.returns if route.response_model is ... else route.response_model
     if model in (ABSENT, None, Any, type(None)):
         return to_json

@@ -67,7 +67,7 @@ _BY_TYPE: dict[type[Any], Callable[[Any], Any]] = {
 }
 
 # Looked at in this order, for classes that derive from these.
-_BY_BASE: tuple[tuple[type[Any], Callable[[Any], Any]], ...] = (
+_BY_BASE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (enum.Enum, lambda value: value.value),
     (pathlib.PurePath, str),
     (str, str.__str__),
@@ -77,7 +77,7 @@ _BY_BASE: tuple[tuple[type[Any], Callable[[Any], Any]], ...] = (
         ipaddress.IPv4Address
         | ipaddress.IPv6Address
         | ipaddress.IPv4Network
-        | ipaddress.IPv6Network,  # type: ignore[arg-type]
+        | ipaddress.IPv6Network,
         str,
     ),
     (BaseException, str),

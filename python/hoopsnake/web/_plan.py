@@ -1,4 +1,4 @@
-"""A handler and all that it depends on, as one list of calls: worked out once, done for each request."""
+"""A handler and all that it depends on, as one list of calls, worked out once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hoopsnake.web._background import BackgroundTasks
 from hoopsnake.web._concurrency import is_async, run_in_thread
 from hoopsnake.web._errors import RequestValidationError, WebError
 from hoopsnake.web._parameters import ABSENT, Body, Declared, Depends, Marker
-from hoopsnake.web._request import HTTPConnection, Request
+from hoopsnake.web._request import HTTPConnection
 from hoopsnake.web._responses import Response
 from hoopsnake.web._signature import Parameter, declared, named, read_signature
 from hoopsnake.web._validation import Invalid, Validator, validator
@@ -198,7 +198,8 @@ class Plan:
             fields = validator(dict[str, Any]).of_json(body) if body else {}
         except Invalid as invalid:
             raise Invalid(_placed(invalid, ("body",))) from None
-        values, errors = [], []
+        values: list[Any] = []
+        errors: list[Any] = []
         for each in self._bodies:
             try:
                 if each.name in fields:
@@ -286,7 +287,7 @@ def _kind(call: Callable[..., Any]) -> Kind:
 
 def _injected(call: Callable[..., Any], parameter: Parameter) -> Source:
     annotation = parameter.annotation
-    if issubclass(annotation, Request | HTTPConnection):
+    if issubclass(annotation, HTTPConnection):
         return lambda arguments, injected, results: injected.request
     if issubclass(annotation, BackgroundTasks):
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from hoopsnake.web._errors import WebError
 from hoopsnake.web._parameters import Depends
 
-__all__ = ["Mount", "Route", "Router"]
+__all__ = ["Mount", "Route", "Router", "WebSocketRoute"]
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -32,6 +32,16 @@ class Route:
     deprecated: bool = False
     include_in_schema: bool = True
     operation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocketRoute:
+    """A handler and the WebSockets that it is for."""
+
+    path: str
+    handler: Callable[..., Any]
+    name: str
+    dependencies: tuple[Depends, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,7 @@ class Router:
         self.prefix = prefix
         self.tags = tuple(tags)
         self.dependencies = tuple(dependencies)
-        self.routes: list[Route | Mount] = []
+        self.routes: list[Route | WebSocketRoute | Mount] = []
 
     def route(
         self, path: str, *, methods: Iterable[str], **options: Any
@@ -85,6 +95,23 @@ class Router:
             )
         )
 
+    def websocket(self, path: str, name: str | None = None) -> Callable[[Handler], Handler]:
+        """Declare the handler of WebSockets on a path."""
+
+        def declare(handler: Handler) -> Handler:
+            own_name: str = getattr(handler, "__name__", type(handler).__name__)
+            self.routes.append(
+                WebSocketRoute(
+                    path=self.prefix + path,
+                    handler=handler,
+                    name=name or own_name,
+                    dependencies=self.dependencies,
+                )
+            )
+            return handler
+
+        return declare
+
     def mount(self, path: str, app: Callable[..., Any], name: str = "") -> None:
         """Let an ASGI application answer everything beneath a path."""
         self.routes.append(Mount(self.prefix + path.rstrip("/"), app, name))
@@ -103,14 +130,11 @@ class Router:
             if isinstance(each, Mount):
                 self.routes.append(replace(each, path=before + each.path))
                 continue
-            self.routes.append(
-                replace(
-                    each,
-                    path=before + each.path,
-                    tags=(*self.tags, *tags, *each.tags),
-                    dependencies=(*self.dependencies, *dependencies, *each.dependencies),
-                )
-            )
+            depends = (*self.dependencies, *dependencies, *each.dependencies)
+            moved = replace(each, path=before + each.path, dependencies=depends)
+            if isinstance(moved, Route):
+                moved = replace(moved, tags=(*self.tags, *tags, *moved.tags))
+            self.routes.append(moved)
 
     def get(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
         """Declare the handler of GET, which answers HEAD too."""

@@ -84,7 +84,8 @@ def _hints(call: Callable[..., Any]) -> dict[str, Any]:
 def _parameter(
     call: Callable[..., Any], given: inspect.Parameter, hint: Any, path_names: Sequence[str]
 ) -> Parameter:
-    annotation, metadata = hint, ()
+    annotation: Any = hint
+    metadata: tuple[Any, ...] = ()
     if get_origin(hint) is Annotated:
         annotation, *rest = get_args(hint)
         metadata = tuple(rest)
@@ -122,10 +123,11 @@ def _injected() -> type[Any]:
 def _is_simple(annotation: Any) -> bool:
     """Whether a value fits into a text, or several of them into several."""
     origin = get_origin(annotation)
+    members: tuple[Any, ...] = get_args(annotation)
     if origin in (Union, types.UnionType):
-        return all(_is_simple(each) for each in get_args(annotation) if each is not type(None))
+        return all(_is_simple(each) for each in members if each is not type(None))
     if origin in (list, set, frozenset, tuple, Sequence):
-        return all(_is_simple(each) for each in get_args(annotation) if each is not ...)
+        return all(_is_simple(each) for each in members if each is not ...)
     if origin is Annotated:
         return _is_simple(get_args(annotation)[0])
     if origin is Literal:

@@ -15,7 +15,7 @@ __all__ = ["Invalid", "ResponseEncoder", "Validator", "response_encoder", "valid
 class Invalid(Exception):
     """A value is not what it has to be; `errors` are like those of pydantic."""
 
-    def __init__(self, errors: list[dict[str, Any]]) -> None:
+    def __init__(self, errors: list[Any]) -> None:
         super().__init__(errors)
         self.errors = errors
 
@@ -46,7 +46,7 @@ def validator(annotation: Any, metadata: tuple[Any, ...] = ()) -> Validator:
         try:
             return core.validate_json(body)
         except ValidationError as error:
-            raise Invalid(_readable(error, body)) from None
+            raise Invalid(_readable(error)) from None
 
     def of_object(value: Any) -> Any:
         try:
@@ -57,8 +57,8 @@ def validator(annotation: Any, metadata: tuple[Any, ...] = ()) -> Validator:
     return Validator(of_json, of_object)
 
 
-def _readable(error: Any, body: bytes) -> list[dict[str, Any]]:
-    errors: list[dict[str, Any]] = error.errors(include_url=False)
+def _readable(error: Any) -> list[Any]:
+    errors: list[Any] = error.errors(include_url=False)
     for each in errors:
         if each["type"] == "json_invalid":
             # As FastAPI tells it: the place is where the JSON breaks, and the input is empty.
@@ -92,7 +92,8 @@ def response_encoder(annotation: Any) -> ResponseEncoder:
                 value = core.validate_python(value, from_attributes=True)
             except ValidationError as error:
                 raise ResponseValidationError(str(error)) from error
-        return serializer.to_json(value, by_alias=True)
+        encoded: bytes = serializer.to_json(value, by_alias=True)
+        return encoded
 
     return ResponseEncoder(encode)
 
