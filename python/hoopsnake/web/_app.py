@@ -72,8 +72,12 @@ class App(Router):
         dependencies: Sequence[Depends] = (),
         tags: Iterable[str] = (),
         redirect_slashes: bool = True,
+        title: str = "hoopsnake",
+        version: str = "0.1.0",
+        description: str | None = None,
     ) -> None:
         super().__init__(dependencies=dependencies, tags=tags)
+        self.title, self.version, self.description = title, version, description
         self.state = State()
         self.redirect_slashes = redirect_slashes
         self._lifespan = lifespan
@@ -124,6 +128,17 @@ class App(Router):
         """Put an ASGI middleware around the application; the one added last is the outermost."""
         self._asgi_middleware.append((middleware, options))
         self._outermost = None
+
+    def openapi(self) -> dict[str, Any]:
+        """Describe the application (OpenAPI 3.1); needs pydantic, which knows the schemas."""
+        from hoopsnake.web._openapi import openapi
+
+        return openapi(
+            self._table.compiled,
+            title=self.title,
+            version=self.version,
+            description=self.description,
+        )
 
     # Answering.
 

@@ -75,7 +75,10 @@ class CompiledRoute(_Compiled):
     def __init__(self, route: Route, native: Routes, overrides: Overrides) -> None:
         super().__init__(route, native, overrides)
         self.route = route
-        self._encode = _encoder(route, self.plan)
+        returns = self.plan.returns
+        self.model = returns if route.response_model is ... else route.response_model
+        """The type of what the handler returns; ABSENT if it does not say."""
+        self._encode = _encoder(self.model)
         self._status = route.status_code or 200
 
     async def respond(
@@ -112,9 +115,8 @@ class CompiledRoute(_Compiled):
         return Response(self._encode(result), self._status, media_type="application/json")
 
 
-def _encoder(route: Route, plan: Plan) -> Callable[[Any], bytes]:
+def _encoder(model: Any) -> Callable[[Any], bytes]:
     """Choose what writes results: as the return type or `response_model` declares them."""
-    model = plan.returns if route.response_model is ... else route.response_model
     if model in (ABSENT, None, Any, type(None)):
         return to_json
     if inspect.isclass(model) and (issubclass(model, Response) or model in (dict, list)):

@@ -47,6 +47,16 @@ class Step:
     sources: dict[str, Source]
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A parameter that the engine reads, as it was declared and as the engine was told."""
+
+    parameter: Parameter
+    marker: Marker
+    told: Declared
+    metadata: tuple[Any, ...]
+
+
 @dataclass(slots=True)
 class BodyField:
     """A parameter that is the body, or a part of it."""
@@ -55,13 +65,14 @@ class BodyField:
     index: int
     parameter: Parameter
     validator: Validator
+    metadata: tuple[Any, ...]
 
 
 class Plan:
     """The calls for a route, the last of which is the handler.
 
-    `declared` are the parameters that the engine reads; the arguments that it makes of them come
-    first in a request's list of arguments, those of the body follow.
+    `described` are the parameters that the engine reads; the arguments that it makes of them come
+    first in a request's list of arguments, those of the `bodies` follow.
     """
 
     def __init__(
@@ -71,27 +82,32 @@ class Plan:
         overrides: Overrides,
         extra: Sequence[Depends] = (),
     ) -> None:
-        self.declared: list[Declared] = []
+        self.described: list[Described] = []
+        self.bodies: list[BodyField] = []
         self.steps: list[Step] = []
         self._path_names = path_names
         self._overrides = overrides
         self._known: dict[Callable[..., Any], int] = {}
         self._checks: list[tuple[int, Declared, Validator]] = []
-        self._bodies: list[BodyField] = []
         for depends in extra:
             self._depend(depends, None)
         signature = self._add(handler)
         self.returns = signature
         self._number_bodies()
-        self.is_embedded = len(self._bodies) > 1 or any(
+        self.is_embedded = len(self.bodies) > 1 or any(
             isinstance(each.parameter.marker, Body) and each.parameter.marker.embed
-            for each in self._bodies
+            for each in self.bodies
         )
+
+    @property
+    def declared(self) -> list[Declared]:
+        """What the engine is told."""
+        return [each.told for each in self.described]
 
     @property
     def needs_body(self) -> bool:
         """Whether the request's body is to be read."""
-        return bool(self._bodies)
+        return bool(self.bodies)
 
     # Working it out.
 
@@ -130,27 +146,25 @@ class Plan:
         return lambda arguments, injected, results: arguments[index]
 
     def _declare(self, told: Declared, rest: Any, parameter: Parameter, marker: Marker) -> int:
-        index = len(self.declared)
-        self.declared.append(told)
+        index = len(self.described)
+        metadata = (*_constraints(marker), *parameter.metadata)
+        self.described.append(Described(parameter, marker, told, metadata))
         if rest is not ABSENT:
-            self._checks.append(
-                (index, told, validator(rest, (*_constraints(marker), *parameter.metadata)))
-            )
+            self._checks.append((index, told, validator(rest, metadata)))
         return index
 
     def _body(self, parameter: Parameter) -> Source:
         assert isinstance(parameter.marker, Marker)
-        check = validator(
-            parameter.annotation, (*_constraints(parameter.marker), *parameter.metadata)
-        )
+        metadata = (*_constraints(parameter.marker), *parameter.metadata)
+        check = validator(parameter.annotation, metadata)
         name = parameter.marker.alias or parameter.name
-        body = BodyField(name, 0, parameter, check)
-        self._bodies.append(body)
+        body = BodyField(name, 0, parameter, check, metadata)
+        self.bodies.append(body)
         return lambda arguments, injected, results: arguments[body.index]
 
     def _number_bodies(self) -> None:
-        for number, body in enumerate(self._bodies):
-            body.index = len(self.declared) + number
+        for number, body in enumerate(self.bodies):
+            body.index = len(self.described) + number
 
     # Doing it.
 
@@ -187,7 +201,7 @@ class Plan:
 
     def _read_bodies(self, body: bytes) -> list[Any]:
         if not self.is_embedded:
-            (only,) = self._bodies
+            (only,) = self.bodies
             if not body:
                 return [_default(only, ("body",))]
             try:
@@ -200,7 +214,7 @@ class Plan:
             raise Invalid(_placed(invalid, ("body",))) from None
         values: list[Any] = []
         errors: list[Any] = []
-        for each in self._bodies:
+        for each in self.bodies:
             try:
                 if each.name in fields:
                     values.append(each.validator.of_object(fields[each.name]))

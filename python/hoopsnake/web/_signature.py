@@ -76,9 +76,7 @@ def _hints(call: Callable[..., Any]) -> dict[str, Any]:
         return {**typing.get_type_hints(call.__init__, include_extras=True), "return": call}
     if not (inspect.isfunction(call) or inspect.ismethod(call)):
         call = getattr(type(call), "__call__", call)  # noqa: B004
-    while isinstance(call, types.FunctionType) and hasattr(call, "__wrapped__"):
-        call = call.__wrapped__
-    return typing.get_type_hints(call, include_extras=True)
+    return typing.get_type_hints(inspect.unwrap(call), include_extras=True)
 
 
 def _parameter(

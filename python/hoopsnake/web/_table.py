@@ -58,6 +58,11 @@ class Table:
             return Found(None, [], None)
         return Found(self._of_websockets[number], found or [], None)
 
+    @property
+    def compiled(self) -> list[CompiledRoute]:
+        """The routes that answer requests, in their order."""
+        return [each for each in self._of_http if isinstance(each, CompiledRoute)]
+
     def knows(self, path: str) -> bool:
         """Return whether there is a route for a path, whatever the method."""
         return self._http.knows(path)
