@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from hoopsnake.web._background import BackgroundTasks
 from hoopsnake.web._errors import WebError
 from hoopsnake.web._parameters import ABSENT, Body, Declared, Depends, Header, Marker, Path, Query
 from hoopsnake.web._request import HTTPConnection
+from hoopsnake.web._responses import Response
 
 __all__ = ["Parameter", "Signature", "named", "read_signature"]
 
@@ -107,15 +109,11 @@ def _implied(name: str, annotation: Any, path_names: Sequence[str]) -> Marker | 
     """Where a parameter comes from that does not say so itself; None for what is injected."""
     if name in path_names:
         return Path()
-    if inspect.isclass(annotation) and issubclass(annotation, HTTPConnection | _injected()):
+    if inspect.isclass(annotation) and issubclass(
+        annotation, HTTPConnection | Response | BackgroundTasks
+    ):
         return None
     return Query() if _is_simple(annotation) else Body()
-
-
-def _injected() -> type[Any]:
-    from hoopsnake.web._background import BackgroundTasks
-
-    return BackgroundTasks
 
 
 def _is_simple(annotation: Any) -> bool:
