@@ -116,4 +116,5 @@ def test_a_dict_that_changes_while_it_is_written_does_no_harm() -> None:
             return "cleared"
 
     changing |= {"a": Path("x"), "b": 1}
-    assert to_json(changing) == b'{"a":"cleared","b":1}'
+    with pytest.raises(RuntimeError, match="changed its size"):
+        to_json(changing)

@@ -1,6 +1,12 @@
 //! JSON of what a handler returns (RFC 8259), written in one go.
+//!
+//! Rules for the unsafe code:
+//! 1. `PyDict_Next` is called with the GIL held and on a live dict. It looks at the dict's own bounds each
+//!    time, so that a dict that changes in between shows pairs that it has, or none.
+//! 2. What it shows is borrowed from the dict, and owned here before any other code runs.
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
@@ -63,7 +69,7 @@ impl<'py> Encoder<'_, 'py> {
 
     fn integer(&mut self, number: &Bound<'py, PyInt>) -> PyResult<()> {
         match number.extract::<i64>() {
-            Ok(number) => self.bytes.extend_from_slice(number.to_string().as_bytes()),
+            Ok(number) => self.bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
             // Larger ones have as many digits as they need, in JSON too.
             Err(_) => self.bytes.extend_from_slice(number.str()?.to_str()?.as_bytes()),
         }
@@ -76,23 +82,27 @@ impl<'py> Encoder<'_, 'py> {
             self.bytes.extend_from_slice(b"null");
             return Ok(());
         }
-        // Debug keeps the point of a whole number, and every digit that counts.
-        self.bytes.extend_from_slice(format!("{number:?}").as_bytes());
+        // Shortest digits that are read back as the same number, and the point of a whole one.
+        self.bytes.extend_from_slice(ryu::Buffer::new().format_finite(number).as_bytes());
         Ok(())
     }
 
     fn dict(&mut self, dict: &Bound<'py, PyDict>) -> PyResult<()> {
         self.bytes.push(b'{');
+        let size = dict.len();
+        let mut position = 0;
         let mut is_first = true;
-        // A copy of the pairs: `other` may run code that changes the dict.
-        for (key, value) in dict.items().iter().filter_map(|pair| pair.extract().ok()) {
-            let (key, value): (Bound<'py, PyAny>, Bound<'py, PyAny>) = (key, value);
+        while let Some((key, value)) = next_pair(dict, &mut position) {
             if !std::mem::take(&mut is_first) {
                 self.bytes.push(b',');
             }
             self.key(&key)?;
             self.bytes.push(b':');
             self.write(&value)?;
+            // A value of the application's own may run code that changes the dict.
+            if dict.len() != size {
+                return Err(PyRuntimeError::new_err("a dict changed its size while it was written as JSON"));
+            }
         }
         self.bytes.push(b'}');
         Ok(())
@@ -147,30 +157,53 @@ impl<'py> Encoder<'_, 'py> {
         }
     }
 
-    /// RFC 8259 section 7: quotes, backslashes and control characters are escaped.
     fn text(&mut self, text: &str) {
         self.bytes.push(b'"');
-        let bytes = text.as_bytes();
-        let mut begin = 0;
-        for (position, &byte) in bytes.iter().enumerate() {
-            let escape = match byte {
-                b'"' => br#"\""#.as_slice(),
-                b'\\' => br"\\",
-                b'\n' => br"\n",
-                b'\r' => br"\r",
-                b'\t' => br"\t",
-                0..=0x1f => b"",
-                _ => continue,
-            };
-            self.bytes.extend_from_slice(bytes.get(begin..position).unwrap_or_default());
-            if escape.is_empty() {
-                self.bytes.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
-            } else {
-                self.bytes.extend_from_slice(escape);
+        let mut rest = text.as_bytes();
+        while let Some(position) = rest.iter().position(|&byte| NEEDS_ESCAPE[usize::from(byte)]) {
+            let (before, after) = rest.split_at(position);
+            self.bytes.extend_from_slice(before);
+            let Some((&byte, after)) = after.split_first() else { break };
+            match byte {
+                b'"' => self.bytes.extend_from_slice(br#"\""#),
+                b'\\' => self.bytes.extend_from_slice(br"\\"),
+                b'\n' => self.bytes.extend_from_slice(br"\n"),
+                b'\r' => self.bytes.extend_from_slice(br"\r"),
+                b'\t' => self.bytes.extend_from_slice(br"\t"),
+                other => self.bytes.extend_from_slice(format!("\\u{other:04x}").as_bytes()),
             }
-            begin = position + 1;
+            rest = after;
         }
-        self.bytes.extend_from_slice(bytes.get(begin..).unwrap_or_default());
+        self.bytes.extend_from_slice(rest);
         self.bytes.push(b'"');
+    }
+}
+
+/// RFC 8259 section 7: quotes, backslashes and control characters.
+static NEEDS_ESCAPE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = true;
+        byte += 1;
+    }
+    table[b'"' as usize] = true;
+    table[b'\\' as usize] = true;
+    table
+};
+
+/// The next pair of a dict, from `position` on.
+fn next_pair<'py>(
+    dict: &Bound<'py, PyDict>,
+    position: &mut ffi::Py_ssize_t,
+) -> Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: rules 1 and 2.
+    unsafe {
+        if ffi::PyDict_Next(dict.as_ptr(), position, &raw mut key, &raw mut value) == 0 {
+            return None;
+        }
+        let py = dict.py();
+        Some((Bound::from_borrowed_ptr(py, key), Bound::from_borrowed_ptr(py, value)))
     }
 }
