@@ -8,6 +8,7 @@ from hoopsnake.web._errors import (
     ResponseValidationError,
     WebError,
 )
+from hoopsnake.web._event_stream import EventSourceResponse, JSONLinesResponse, ServerSentEvent
 from hoopsnake.web._headers import Headers, MutableHeaders
 from hoopsnake.web._parameters import Body, Cookie, Depends, Header, Path, Query
 from hoopsnake.web._request import QueryParams, Request, State
@@ -28,10 +29,12 @@ __all__ = [
     "Body",
     "Cookie",
     "Depends",
+    "EventSourceResponse",
     "HTMLResponse",
     "HTTPException",
     "Header",
     "Headers",
+    "JSONLinesResponse",
     "JSONResponse",
     "MutableHeaders",
     "Path",
@@ -44,6 +47,7 @@ __all__ = [
     "Response",
     "ResponseValidationError",
     "Router",
+    "ServerSentEvent",
     "State",
     "StreamingResponse",
     "WebError",

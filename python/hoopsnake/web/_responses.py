@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
 from datetime import datetime
 from email.utils import format_datetime
 from http.cookies import SimpleCookie
@@ -158,15 +159,22 @@ class StreamingResponse(Response):
         await send(
             {"type": "http.response.start", "status": self.status_code, "headers": self.headers.raw}
         )
-        async for piece in _pieces(self._content):
-            body = piece.encode() if isinstance(piece, str) else piece
-            await send({"type": "http.response.body", "body": body, "more_body": True})
+        async with aclosing(_pieces(self._content)) as pieces:
+            async for piece in pieces:
+                body = piece.encode() if isinstance(piece, str) else piece
+                await send({"type": "http.response.body", "body": body, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 
 async def _pieces(
     content: AsyncIterable[str | bytes] | Iterable[str | bytes],
-) -> AsyncIterable[str | bytes]:
+) -> AsyncGenerator[str | bytes, None]:
+    if isinstance(content, AsyncGenerator):
+        # Ended here and now, should the client leave, and not when somebody finds it.
+        async with aclosing(content):
+            async for piece in content:
+                yield piece
+        return
     if isinstance(content, AsyncIterable):
         async for piece in content:
             yield piece
