@@ -60,15 +60,17 @@ async def test_what_makes_events_is_ended_when_nobody_listens() -> None:
         finally:
             ended.set()
 
+    sent = asyncio.Event()
+
     async def send(message: dict[str, Any]) -> None:
-        pass
+        if message.get("body"):
+            sent.set()
 
     task = asyncio.ensure_future(EventSourceResponse(content(), ping=None)(send))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0.01)
+    await sent.wait()
     task.cancel()
     await asyncio.wait([task])
-    await ended.wait()
+    assert ended.is_set()
 
 
 @pytest.mark.parametrize("broken", [{"event": "a\nb"}, {"id": "a\rb"}, {"id": "a\0b"}])

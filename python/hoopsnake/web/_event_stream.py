@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,18 +94,32 @@ class JSONLinesResponse(StreamingResponse):
         super().__init__(_json_lines(content), status_code, headers, background=background)
 
 
-async def _json_lines(content: AsyncIterable[Any]) -> AsyncIterator[bytes]:
-    async for value in content:
-        yield to_json(value) + b"\n"
+async def _json_lines(content: AsyncIterable[Any]) -> AsyncGenerator[bytes, None]:
+    async with _ended(content):
+        async for value in content:
+            yield to_json(value) + b"\n"
 
 
-async def _encoded(content: AsyncIterable[Any]) -> AsyncIterator[bytes]:
-    async for value in content:
-        event = value if isinstance(value, ServerSentEvent) else ServerSentEvent(data=value)
-        yield event.encode()
+async def _encoded(content: AsyncIterable[Any]) -> AsyncGenerator[bytes, None]:
+    async with _ended(content):
+        async for value in content:
+            event = value if isinstance(value, ServerSentEvent) else ServerSentEvent(data=value)
+            yield event.encode()
 
 
-async def _with_pings(pieces: AsyncIterator[bytes], interval: float | None) -> AsyncIterator[bytes]:
+@asynccontextmanager
+async def _ended(content: AsyncIterable[Any]) -> AsyncGenerator[None, None]:
+    """End a generator here and now, and not when somebody finds it."""
+    try:
+        yield
+    finally:
+        if isinstance(content, AsyncGenerator):
+            await content.aclose()
+
+
+async def _with_pings(
+    pieces: AsyncGenerator[bytes, None], interval: float | None
+) -> AsyncGenerator[bytes, None]:
     """Go through the pieces, and put a comment wherever the next one takes too long."""
     following: asyncio.Future[bytes] | None = None
     try:
@@ -120,9 +135,10 @@ async def _with_pings(pieces: AsyncIterator[bytes], interval: float | None) -> A
         if following is not None and not following.done():
             following.cancel()
             await asyncio.wait([following])
+        await pieces.aclose()
 
 
-async def _following(pieces: AsyncIterator[bytes]) -> bytes:
+async def _following(pieces: AsyncGenerator[bytes, None]) -> bytes:
     # A task cannot end with StopAsyncIteration.
     try:
         return await anext(pieces)
