@@ -38,6 +38,9 @@ ANSWERS = {
     "logged.py": (204, b""),
     "who.py": (200, b"You are somebody.\n"),
     "download.py": (200, b"tea, coffee\n"),
+    "shelf.py": (200, b'{"hello":"somebody"}'),
+    "ledger.py": (200, b'["one line"]'),
+    "parrot.py": (200, b'"connect to /ws"'),
     "greeting.py": (200, b"Hello from a thread\n"),
 }
 

@@ -14,6 +14,7 @@ from typing_extensions import disjoint_base
 from hoopsnake._bind import Bind
 from hoopsnake._journal import Journal
 from hoopsnake._server_config import ServerConfig
+from hoopsnake.web._parameters import Declared
 
 __all__ = [
     "_DELAY_BOUNDS",
@@ -24,6 +25,7 @@ __all__ = [
     "Handle",
     "ListenSockets",
     "LoopCore",
+    "Routes",
     "Server",
     "SocketTransport",
     "TLSProtocol",
@@ -350,3 +352,45 @@ class Server:
     def abort(self) -> None: ...
 
 def _network_problem(entry: str) -> str | None: ...
+
+class Routes:
+    """The routes of an application and what their handlers are given."""
+
+    def __new__(cls) -> Routes: ...
+    def add(self, pattern: str, methods: list[str] | None, parameters: list[Declared]) -> int:
+        """Add a route for methods, or for all of them; return its number.
+
+        Raises ValueError for a pattern or a parameter that cannot be meant.
+        """
+
+    @staticmethod
+    def path_names(pattern: str) -> list[str]:
+        """Return the names of the parameters of a path; raises ValueError for a bad pattern."""
+
+    def find(self, method: str, path: str) -> tuple[int, list[str]] | tuple[None, list[str] | None]:
+        """Find the route of a request, and what its path's parameters take.
+
+        `path` is percent-encoded. Where there is none: None, and the methods there are routes for.
+        """
+
+    def knows(self, path: str) -> bool:
+        """Return whether a path leads anywhere, whatever the method."""
+
+    def read(
+        self,
+        route: int,
+        captured: list[str],
+        query: bytes,
+        headers: list[tuple[bytes, bytes]],
+    ) -> tuple[list[Any], list[tuple[int, dict[str, Any]]] | None]:
+        """Read what a handler is given: its arguments, and what is wrong with the request or None.
+
+        Each error comes with the number of its parameter, whose argument is its default then.
+        """
+
+def encode_json(value: object, other: Callable[[Any], object]) -> bytes:
+    """Write an object as JSON. What has no JSON of its own goes to `other`.
+
+    That returns an object that has, or bytes that are JSON already. Raises TypeError and
+    ValueError for what cannot be written.
+    """

@@ -2,12 +2,14 @@
 //!
 //! - `event_loop`: asyncio's loop over a tokio current-thread runtime.
 //! - `asgi`: the ASGI application server on that loop.
+//! - `web`: what the web framework does before and after a handler.
 
 mod asgi;
 mod errors;
 mod event_loop;
 mod gil_cell;
 mod imports;
+mod web;
 
 use pyo3::prelude::*;
 
@@ -31,5 +33,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<asgi::ListenSockets>()?;
     module.add_class::<asgi::Server>()?;
     module.add_function(wrap_pyfunction!(asgi::network_problem, module)?)?;
+    module.add_class::<web::Routes>()?;
+    module.add_function(wrap_pyfunction!(web::encode_json, module)?)?;
     Ok(())
 }
