@@ -34,6 +34,7 @@ __all__ = [
     "TransportTable",
     "__version__",
     "_network_problem",
+    "encode_json",
 ]
 
 _Result = TypeVar("_Result")
@@ -353,6 +354,8 @@ class Server:
 
 def _network_problem(entry: str) -> str | None: ...
 
+@final
+@disjoint_base
 class Routes:
     """The routes of an application and what their handlers are given."""
 
