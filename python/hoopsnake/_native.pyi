@@ -355,7 +355,6 @@ class Server:
 def _network_problem(entry: str) -> str | None: ...
 
 @final
-@disjoint_base
 class Routes:
     """The routes of an application and what their handlers are given."""
 
