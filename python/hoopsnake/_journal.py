@@ -105,6 +105,10 @@ class Journal:
         what = "before its response was complete" if committed else "without a response"
         self._of_request(logging.ERROR, f"the application returned {what}", request, request_id)
 
+    def debug_info(self, request: str, info: object, request_id: str | None) -> None:
+        """An application told its developers something (ASGI extension "Debug")."""
+        self._of_request(logging.DEBUG, f"told for debugging: {info!r}", request, request_id)
+
     def _of_request(
         self,
         level: int,

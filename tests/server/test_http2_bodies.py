@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 import h2.settings
 import pytest
@@ -143,8 +144,10 @@ async def piece_by_piece(send: Send) -> None:
 
 @pytest.mark.parametrize("answer", [whole, piece_by_piece])
 @pytest.mark.parametrize("pings", [False, True], ids=["silent", "pinging"])
+@pytest.mark.parametrize("window", [0, 1000])
+@pytest.mark.parametrize("compress", [(), ("gzip",)], ids=["plain", "compressed"])
 async def test_a_client_that_takes_nothing_of_its_answer_is_dropped(
-    answer: object, pings: bool
+    answer: object, pings: bool, window: int, compress: tuple[str, ...]
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/large":
@@ -154,13 +157,14 @@ async def test_a_client_that_takes_nothing_of_its_answer_is_dropped(
             await hello(scope, receive, send)
 
     limits = ServerLimits(send_timeout=SHORT, keep_alive_timeout=None)
-    async with served(app, limits=limits, lifespan="off", faulty=True) as server:
+    settings: Any = {"limits": limits, "compress": compress, "compress_min_size": 0}
+    async with served(app, lifespan="off", faulty=True, **settings) as server:
         async with await server.connect() as wire:
             client = await Client.begin(
-                wire, settings={h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1000}
+                wire, settings={h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: window}
             )
             client.takes_data = False
-            await client.request("/large")
+            await client.request("/large", ("accept-encoding", "gzip"))
             while not client.ended:
                 if pings:
                     # It is alive, and wants nothing.

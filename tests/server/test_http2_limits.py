@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from applications import body, echo, hello, start
-from http2 import Client
+from http2 import Client, client_of
 from served import Receive, Scope, Send, served
 
 from hoopsnake import ServerLimits
@@ -127,3 +127,23 @@ async def test_what_is_too_large_is_refused_and_the_connection_goes_on(
             stream = await client.request(path, *headers, end=status != 413)
             assert (await client.response(stream)).status == status
             assert (await client.get("/next")).status == 200
+
+
+async def test_a_tunnel_that_was_refused_gives_a_connection_no_more_time() -> None:
+    limits = ServerLimits(keep_alive_timeout=SHORT)
+    async with client_of(hello, limits=limits) as (client, _):
+        stream = client.h2.get_next_available_stream_id()
+        client.h2.send_headers(stream, [(":method", "CONNECT"), (":authority", "x:443")], True)
+        await client.flush()
+        assert (await client.response(stream)).status == 501
+        await client.until_closed()
+
+
+async def test_who_does_not_heed_that_the_connection_is_to_end_is_dropped() -> None:
+    limits = ServerLimits(keep_alive_timeout=SHORT)
+    async with client_of(hello, limits=limits) as (client, server):
+        assert (await client.get()).status == 200
+        # It reads, and answers nothing: not even the ping that asks whether it has heard.
+        while await client.wire.reader.read(65536):
+            pass
+        assert (await server.get()).status == 200

@@ -305,3 +305,35 @@ async def test_a_file_that_becomes_shorter_breaks_the_response_off(large_file: P
     async with served(app, lifespan="off") as server:
         with pytest.raises(asyncio.IncompleteReadError):
             await server.get()
+
+
+async def test_what_is_for_developers_is_written_to_the_log_where_they_look() -> None:
+    app = sending({"type": "http.response.debug", "info": {"template": "x"}}, start(), body(b"ok"))
+    async with served(app, lifespan="off", log_level="debug") as server:
+        assert (await server.get()).body == b"ok"
+        assert "GET /: told for debugging: {'template': 'x'}" in server.log.text
+
+
+async def test_where_nobody_looks_it_is_not_announced_and_not_taken() -> None:
+    seen: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append("http.response.debug" in scope["extensions"])
+        with pytest.raises(ValueError, match="what scope"):
+            await send({"type": "http.response.debug", "info": {}})
+        await hello(scope, receive, send)
+
+    async with served(app, lifespan="off") as server:
+        assert (await server.get()).status == 200
+    assert seen == [False]
+
+
+async def test_after_the_start_it_is_too_late_for_that() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start())
+        with pytest.raises(RuntimeError, match="after 'http.response.start'"):
+            await send({"type": "http.response.debug", "info": {}})
+        await send(body(b"ok"))
+
+    async with served(app, lifespan="off", log_level="debug") as server:
+        assert (await server.get()).body == b"ok"

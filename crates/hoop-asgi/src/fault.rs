@@ -15,6 +15,9 @@ pub enum Fault {
     /// A hint that comes too late.
     #[error("the application sent 'http.response.early_hint' after 'http.response.start'")]
     HintAfterStart,
+    /// What is for developers, and comes too late.
+    #[error("the application sent 'http.response.debug' after 'http.response.start'")]
+    DebugAfterStart,
     /// More body where trailers were to come.
     #[error("the application sent 'http.response.body' after the last one; trailers are to come")]
     BodyAfterEnd,

@@ -67,6 +67,11 @@ impl ResponseState {
         if self.stage == Stage::AwaitingStart { Ok(()) } else { Err(Fault::HintAfterStart) }
     }
 
+    /// What is for developers alone, which may come before the head alone.
+    pub fn debug(&self) -> Result<(), Fault> {
+        if self.stage == Stage::AwaitingStart { Ok(()) } else { Err(Fault::DebugAfterStart) }
+    }
+
     /// The head: its status, the content-length that it declares, and whether it announces trailers.
     pub fn start(&mut self, status: u16, declared: Option<u64>, trailers: bool) -> Result<(), Fault> {
         match self.stage {
@@ -197,6 +202,8 @@ mod tests {
     fn hints_come_before_the_head() {
         assert_eq!(ResponseState::new(false).hint(), Ok(()));
         assert_eq!(started(None).hint(), Err(Fault::HintAfterStart));
+        assert_eq!(ResponseState::new(false).debug(), Ok(()));
+        assert_eq!(started(None).debug(), Err(Fault::DebugAfterStart));
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub async fn serve<A: Application, E: Executor>(
                 let facts = Box::new(ConnectionFacts { peer, local, tls: None, interim: None });
                 serving.executor.spawn(serve_connection(socket, facts, serving.clone(), open));
             }
-            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) if !is_exhausted(&error) => {}
             Err(error) => {
                 serving.application.accept_failed(&error);
                 drop(open);
@@ -83,10 +83,8 @@ pub async fn serve<A: Application, E: Executor>(
     }
 }
 
-/// The peer gave up while it waited to be accepted; the next one may be well.
-fn concerns_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
-    )
+/// Whether the system has no descriptor or memory left. All other errors are those of the connection that
+/// was to be accepted (accept(2), "Error handling"), and the next one may be well.
+fn is_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }

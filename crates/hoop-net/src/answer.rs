@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use hoop_http1::Refusal;
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderValue, RETRY_AFTER};
@@ -87,6 +88,7 @@ pub async fn answer_http2<A: Application>(
     connection: &Rc<A::Connection>,
     mut request: Request<Incoming>,
     limiter: &Limiter,
+    passage: &Arc<Passage>,
 ) -> Response<ResponseBody> {
     let checked = check_request_http2(&request);
     if let Err(refusal) = checked.and_then(|()| check_size_http2(&request, &limiter.limits().message)) {
@@ -98,7 +100,7 @@ pub async fn answer_http2<A: Application>(
             // A tunnel to somewhere else, which is a proxy's business.
             return plain(StatusCode::NOT_IMPLEMENTED, "CONNECT is for WebSockets here");
         }
-        return websocket(application, connection, WebSocketHandshake::new_http2(request)).await;
+        return websocket(application, connection, WebSocketHandshake::new_http2(request, passage)).await;
     }
     let answers_head = request.method() == Method::HEAD;
     let mut response = if let Some(response) = file_for(&**application, &request) {

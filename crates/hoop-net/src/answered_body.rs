@@ -30,11 +30,33 @@ pub struct AnsweredBody {
     body: ResponseBody,
     #[expect(dead_code, reason = "held for what its drop does")]
     answered: Answered,
+    /// Over HTTP/2: who is told while a piece waits to be taken. hyper takes one before there is a window
+    /// for it, and asks for the next, or lets go of the body, once it has sent it.
+    told: Option<Arc<Passage>>,
+    waits: bool,
 }
 
 impl AnsweredBody {
     pub fn new(body: ResponseBody, answered: Answered) -> Self {
-        Self { body, answered }
+        Self { body, answered, told: None, waits: false }
+    }
+
+    /// A body of HTTP/2, whose connection is told while a piece of it waits.
+    pub fn told_of(body: ResponseBody, answered: Answered, passage: Arc<Passage>) -> Self {
+        Self { body, answered, told: Some(passage), waits: false }
+    }
+
+    fn tell(&mut self, waits: bool) {
+        if let Some(passage) = self.told.as_ref().filter(|_| waits != self.waits) {
+            passage.body_waits(waits);
+            self.waits = waits;
+        }
+    }
+}
+
+impl Drop for AnsweredBody {
+    fn drop(&mut self) {
+        self.tell(false);
     }
 }
 
@@ -46,7 +68,12 @@ impl Body for AnsweredBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyAborted>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        self.tell(false);
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            self.tell(frame.data_ref().is_some_and(|data| !data.is_empty()));
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

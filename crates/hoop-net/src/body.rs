@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -13,7 +12,6 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::compression::CompressedBody;
 use crate::file_part::FilePart;
-use crate::passage::Passage;
 
 /// The stream ended before it was complete, so the connection must not be used again.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -69,17 +67,6 @@ struct Channel {
     reader: Option<Waker>,
     on_drained: Option<Wakeup>,
     on_gone: Option<Wakeup>,
-    /// Who is told while something is queued: in HTTP/2 nobody asks for it before the client takes it.
-    told: Option<Arc<Passage>>,
-}
-
-impl Channel {
-    /// Something is queued where nothing was, or the other way round.
-    fn tell(&self, waits: bool) {
-        if let Some(told) = &self.told {
-            told.body_waits(waits);
-        }
-    }
 }
 
 /// The writing end of a streamed body.
@@ -94,9 +81,6 @@ impl BodySender {
         let mut channel = self.channel.borrow_mut();
         if piece.len() > 0 && !channel.reader_gone {
             channel.buffered = channel.buffered.saturating_add(piece.len());
-            if channel.pieces.is_empty() {
-                channel.tell(true);
-            }
             channel.pieces.push_back(piece);
         }
         wake(channel);
@@ -168,9 +152,6 @@ impl Drop for BodyStream {
         let (drained, gone) = {
             let mut channel = self.0.borrow_mut();
             channel.reader_gone = true;
-            if !channel.pieces.is_empty() {
-                channel.tell(false);
-            }
             channel.pieces.clear();
             channel.buffered = 0;
             (channel.on_drained.take(), channel.on_gone.take())
@@ -196,17 +177,6 @@ impl ResponseBody {
     pub fn stream(length: Option<u64>) -> (BodySender, Self) {
         let channel = Rc::new(RefCell::new(Channel { remaining: length, ..Channel::default() }));
         (BodySender { channel: channel.clone() }, Self::Stream(BodyStream(channel)))
-    }
-
-    /// Tells a connection of HTTP/2 while pieces of it wait to be taken.
-    pub(crate) fn tell_while_it_waits(&mut self, passage: Arc<Passage>) {
-        if let Self::Stream(stream) = self {
-            let mut channel = stream.0.borrow_mut();
-            channel.told = Some(passage);
-            if !channel.pieces.is_empty() {
-                channel.tell(true);
-            }
-        }
     }
 }
 
@@ -284,12 +254,7 @@ fn poll_stream(
         if let Some(remaining) = &mut channel.remaining {
             *remaining = remaining.saturating_sub(length);
         }
-        let drained = if channel.pieces.is_empty() {
-            channel.tell(false);
-            channel.on_drained.take()
-        } else {
-            None
-        };
+        let drained = if channel.pieces.is_empty() { channel.on_drained.take() } else { None };
         drop(channel);
         if let Some(drained) = drained {
             drained();

@@ -29,6 +29,8 @@ pub async fn drive<C: Future>(
 ) -> Left {
     let passage = watched.passage();
     let mut draining = false;
+    let mut polled = false;
+    let mut requests_before = None;
     poll_fn(|cx| {
         open.remember(cx.waker());
         watched.remember(cx.waker());
@@ -36,17 +38,24 @@ pub async fn drive<C: Future>(
         // Before the connection is polled: else it would begin on the next pipelined request.
         let stops = match phase {
             Phase::Serving => false,
-            Phase::Leaving => !passage.is_idle(),
+            // A request that woke the connection is with the gate still, and hyper closes a connection
+            // that has read nothing; one that was answered at once shows in the count alone.
+            Phase::Leaving => {
+                let before = *requests_before.get_or_insert(passage.requests());
+                polled && (passage.unanswered() > 0 || passage.requests() != before)
+            }
             Phase::Draining | Phase::Closing => true,
         };
         if (stops || ending.is_some()) && !draining {
             draining = true;
             wind_down(connection.as_mut());
         }
+        polled = true;
         // Its errors are the peer's: it broke the protocol or left. Both end the connection.
         match connection.as_mut().poll(cx) {
             Poll::Pending if phase != Phase::Closing && ending != Some(Ending::Drop) && !is_over() => {
-                if passage.is_idle() && passage.has_served() && watched.is_to_make_room() {
+                let may_leave = ending.is_none() && passage.is_idle() && passage.has_served();
+                if may_leave && watched.is_to_make_room() {
                     passage.ask_to_leave();
                     cx.waker().wake_by_ref();
                 }

@@ -154,6 +154,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
         }
         if let Some(leaves_http) = self.passage.take_decision() {
             self.gate.decide(leaves_http);
+            if leaves_http {
+                self.wire.keep_lean();
+            }
             self.inspect_held();
         }
         let before = buffer.filled().len();

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hoop_http2::Flaw;
-use http::{Method, Request};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -90,24 +90,19 @@ pub async fn serve_http2<A: Application, E: Executor>(
         let under_way = UnderWay::new(told.clone());
         let (limiter, passage) = (limiter.clone(), passage.clone());
         passage.pass(1, false);
-        if request.method() == Method::CONNECT {
-            // Who carries WebSockets is not judged by its requests any more.
-            passage.leave();
-        }
         let answered = Answered::new(passage.clone());
         async move {
-            let response = answer_http2(&application, &remembered, request, &limiter).await;
+            let response = answer_http2(&application, &remembered, request, &limiter, &passage).await;
             under_way.answered();
-            Ok::<_, Infallible>(response.map(|mut body| {
-                body.tell_while_it_waits(passage);
-                AnsweredBody::new(body, answered)
-            }))
+            Ok::<_, Infallible>(response.map(|body| AnsweredBody::told_of(body, answered, passage)))
         }
     });
     let peer_sends = PeerSends::default();
     // Whatever its requests are: a client of HTTP/2 acknowledges settings and pings.
     peer_sends.set(true);
-    let wire = Http2Wire::new(Wire::new(transport, peer_sends), watched.passage().clone());
+    let mut wire = Wire::new(transport, peer_sends);
+    wire.keep_lean();
+    let wire = Http2Wire::new(wire, watched.passage().clone());
     let connection = http2::Builder::new(StreamTasks(serving.executor.clone()))
         .timer(TokioTimer::new())
         .enable_connect_protocol()

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use hoop_limits::{CoarseClock, Pace};
+use hoop_limits::{CoarseClock, Overdue, Pace};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -28,6 +28,9 @@ const LONGEST_TICK: Duration = Duration::from_millis(500);
 /// When so many have gone to rest, and no more go, what they had is given back to the system.
 const CROWD: usize = 1000;
 
+/// How long an idle connection that was asked to leave may take: HTTP/2 waits for its client's word.
+const PATIENCE_WITH_LEAVING: Duration = Duration::from_secs(3);
+
 /// So many idle connections are compared for the one that has been idle longest.
 const COMPARED: usize = 32;
 
@@ -38,6 +41,21 @@ struct Watched {
     task: Option<Waker>,
     /// It was asked to leave.
     leaves: bool,
+    /// When it was seen that its connection is to end.
+    ending_since: Option<Duration>,
+}
+
+impl Watched {
+    /// Drops a connection that was asked to leave, is idle, and is still there.
+    fn insist(&mut self, now: Duration) {
+        let since = *self.ending_since.get_or_insert(now);
+        if now.saturating_sub(since) > PATIENCE_WITH_LEAVING {
+            self.passage.tell(Overdue::Stall);
+            if let Some(task) = &self.task {
+                task.wake_by_ref();
+            }
+        }
+    }
 }
 
 /// What a server counts and measures of its connections.
@@ -156,7 +174,10 @@ impl Limiter {
     fn look(&self, now: Duration) {
         let mut tired = 0;
         for watched in self.watched.borrow_mut().iter_mut().flatten() {
-            if let Some(overdue) = watched.pace.look(&watched.passage.sight(), &self.limits.pace, now) {
+            if watched.passage.ending().is_some() && watched.passage.is_idle() {
+                watched.insist(now);
+            } else if let Some(overdue) = watched.pace.look(&watched.passage.sight(), &self.limits.pace, now)
+            {
                 watched.passage.tell(overdue);
                 if let Some(task) = &watched.task {
                     task.wake_by_ref();
@@ -179,8 +200,13 @@ impl Limiter {
     /// Watches a connection for as long as the result lives.
     pub(crate) fn watch(self: &Rc<Self>) -> WatchedConnection {
         let passage = Arc::new(Passage::default());
-        let watched =
-            Some(Watched { passage: passage.clone(), pace: Pace::default(), task: None, leaves: false });
+        let watched = Some(Watched {
+            passage: passage.clone(),
+            pace: Pace::default(),
+            task: None,
+            leaves: false,
+            ending_since: None,
+        });
         let was_empty = self.is_empty();
         let mut all = self.watched.borrow_mut();
         let free = self.free.borrow_mut().pop();

@@ -1,7 +1,7 @@
 //! What the two ends of an HTTP/1 connection tell each other: the gate under hyper, the service above.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 
 use hoop_http1::{Position, Refusal, Stop};
@@ -37,6 +37,8 @@ pub struct Passage {
     blocked: AtomicBool,
     /// Bodies of which something waits to be taken; HTTP/2 alone counts them.
     bodies_waiting: AtomicU32,
+    /// WebSockets among its streams, or that are to be; HTTP/2 alone counts them.
+    websockets: AtomicU32,
     /// The request at hand waits for its turn.
     queued: AtomicBool,
     /// The client has ended its side, and nobody was told.
@@ -217,9 +219,11 @@ impl Passage {
         self.blocked.load(Ordering::Relaxed) || self.bodies_waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// The connection carries something that is not judged by its requests.
-    pub fn leave(&self) {
-        self.stage.store(LEFT, Ordering::Relaxed);
+    /// One of the connection's streams is to be a WebSocket, for as long as the result lives: it is not
+    /// judged by its requests then.
+    pub fn carries_websocket(self: &Arc<Self>) -> CarriedWebSocket {
+        self.websockets.store(self.websockets.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        CarriedWebSocket(self.clone())
     }
 
     /// What the connection looks like.
@@ -228,6 +232,7 @@ impl Passage {
             requests: self.passed.load(Ordering::Relaxed),
             unanswered: self.unanswered(),
             stage: match self.stage.load(Ordering::Relaxed) {
+                _ if self.websockets.load(Ordering::Relaxed) > 0 => Stage::Left,
                 BETWEEN => Stage::Between,
                 HEAD => Stage::Head,
                 BODY => Stage::Body,
@@ -240,6 +245,11 @@ impl Passage {
         }
     }
 
+    /// How many requests have come.
+    pub fn requests(&self) -> u32 {
+        self.passed.load(Ordering::Relaxed)
+    }
+
     /// Whether a request has come at all.
     pub fn has_served(&self) -> bool {
         self.passed.load(Ordering::Relaxed) > 0
@@ -248,6 +258,7 @@ impl Passage {
     /// Whether nothing is asked, answered or on its way.
     pub fn is_idle(&self) -> bool {
         self.unanswered() == 0
+            && self.websockets.load(Ordering::Relaxed) == 0
             && self.stage.load(Ordering::Relaxed) == BETWEEN
             && !self.is_blocked()
             && self.stopped.get().is_none()
@@ -287,9 +298,11 @@ impl Passage {
         }
     }
 
-    /// The connection is to end in order.
+    /// The connection is to end in order, unless it is to end at once.
     pub fn ask_to_leave(&self) {
-        self.ending.store(CLOSES, Ordering::Relaxed);
+        if self.ending.load(Ordering::Relaxed) == STAYS_OPEN {
+            self.ending.store(CLOSES, Ordering::Relaxed);
+        }
     }
 
     /// How the connection is to end, if that was said.
@@ -313,6 +326,17 @@ impl Passage {
             (LATE_BODY, Position::Body) => Some(Refusal::BodyTimeout),
             _ => None,
         }
+    }
+}
+
+/// Counts as a WebSocket of its connection for as long as it lives.
+#[derive(Debug)]
+pub struct CarriedWebSocket(Arc<Passage>);
+
+impl Drop for CarriedWebSocket {
+    fn drop(&mut self) {
+        let carried = self.0.websockets.load(Ordering::Relaxed);
+        self.0.websockets.store(carried.saturating_sub(1), Ordering::Relaxed);
     }
 }
 

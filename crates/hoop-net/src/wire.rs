@@ -21,6 +21,9 @@ use tokio::time::Sleep;
 
 use crate::interim::InterimResponses;
 
+/// What a connection that never rests keeps of the memory for what is pending.
+const KEPT_LEAN: usize = 4096;
+
 /// What fits is joined: a few headers and a body of some kilobytes.
 const JOIN_UP_TO: usize = 16 * 1024;
 /// How long a peer that goes on sending is listened to after the last response.
@@ -60,6 +63,7 @@ pub struct Wire<S: AsyncWrite + Unpin> {
     interim: Option<InterimResponses>,
     /// What is pending may go out: the others had their turn.
     gave_way: bool,
+    is_lean: bool,
     closing: Closing,
 }
 
@@ -73,8 +77,14 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
             peer_sends,
             interim: None,
             gave_way: false,
+            is_lean: false,
             closing: Closing::Not,
         }
+    }
+
+    /// From now on keeps little memory while nothing is pending: the connection never rests.
+    pub fn keep_lean(&mut self) {
+        self.is_lean = true;
     }
 
     /// Bytes that the system has taken.
@@ -105,6 +115,9 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
                     self.taken += sent as u64;
                 }
             }
+        }
+        if self.is_lean && self.pending.capacity() > KEPT_LEAN {
+            self.pending = Vec::new();
         }
         self.pending.clear();
         self.sent = 0;

@@ -1,5 +1,7 @@
 //! The opening handshake: an Upgrade in HTTP/1.1 (RFC 6455 section 4), a CONNECT in HTTP/2 (RFC 8441).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use data_encoding::BASE64;
 use hoop_websocket::{Agreement, negotiate};
@@ -16,6 +18,7 @@ use sha1::{Digest, Sha1};
 
 use super::{PendingWebSocket, WebSocketOptions};
 use crate::body::ResponseBody;
+use crate::passage::{CarriedWebSocket, Passage};
 
 /// A request to become a WebSocket, not yet answered.
 pub struct WebSocketHandshake {
@@ -24,6 +27,8 @@ pub struct WebSocketHandshake {
     upgrade: OnUpgrade,
     /// Over HTTP/2 there is none.
     accept_key: Option<HeaderValue>,
+    /// Over HTTP/2: what the connection counts it as.
+    carried: Option<CarriedWebSocket>,
 }
 
 impl WebSocketHandshake {
@@ -53,15 +58,19 @@ impl WebSocketHandshake {
             return Err(refuse("Sec-WebSocket-Key is malformed"));
         };
         let upgrade = hyper::upgrade::on(&mut request);
-        Ok(Self { parts: request.into_parts().0, upgrade, accept_key: Some(accept_key) })
+        Ok(Self { parts: request.into_parts().0, upgrade, accept_key: Some(accept_key), carried: None })
     }
 
     /// Checks the rest of a handshake over HTTP/2 (RFC 8441 section 5); the error is the response to give.
     #[expect(clippy::result_large_err, reason = "the error is an answer and is moved once")]
-    pub fn new_http2(mut request: Request<Incoming>) -> Result<Self, Response<ResponseBody>> {
+    pub fn new_http2(
+        mut request: Request<Incoming>,
+        passage: &Arc<Passage>,
+    ) -> Result<Self, Response<ResponseBody>> {
         check_version(&request)?;
         let upgrade = hyper::upgrade::on(&mut request);
-        Ok(Self { parts: request.into_parts().0, upgrade, accept_key: None })
+        let carried = Some(passage.carries_websocket());
+        Ok(Self { parts: request.into_parts().0, upgrade, accept_key: None, carried })
     }
 
     /// Accepts: the response to give, and the WebSocket that opens once it has been sent.
@@ -85,7 +94,8 @@ impl WebSocketHandshake {
             headers.insert(SEC_WEBSOCKET_ACCEPT, accept_key);
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         }
-        (response, PendingWebSocket { upgrade: self.upgrade, agreement, options: options.clone() })
+        let (upgrade, carried) = (self.upgrade, self.carried);
+        (response, PendingWebSocket { upgrade, agreement, options: options.clone(), carried })
     }
 
     fn agreement(&self) -> Option<Agreement> {

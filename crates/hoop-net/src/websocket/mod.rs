@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::passage::CarriedWebSocket;
 use bytes::Bytes;
 use hoop_websocket::{Agreement, Event, Reader, Violation, Writer};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -75,6 +76,7 @@ pub struct PendingWebSocket {
     upgrade: OnUpgrade,
     agreement: Option<Agreement>,
     options: WebSocketOptions,
+    carried: Option<CarriedWebSocket>,
 }
 
 impl PendingWebSocket {
@@ -95,6 +97,7 @@ impl PendingWebSocket {
             ended: false,
             failed: false,
             keep_alive: KeepAlive::new(&self.options),
+            carried: self.carried,
         })
     }
 }
@@ -121,6 +124,8 @@ pub struct WebSocket {
     /// Nothing can be written any more; reading tells why.
     failed: bool,
     keep_alive: Option<KeepAlive>,
+    #[expect(dead_code, reason = "held for what its drop does")]
+    carried: Option<CarriedWebSocket>,
 }
 
 impl WebSocket {

@@ -1,8 +1,9 @@
 //! Ends of a server: draining, closing, and counting what is open.
 
 use std::rc::Rc;
+use std::time::Duration;
 
-use hoop_net::{ResponseBody, Shutdown};
+use hoop_net::{Limits, ResponseBody, Shutdown};
 use http::Response;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -161,6 +162,32 @@ fn leaving_answers_whoever_was_about_to_ask() {
             assert!(received.contains("\r\nconnection: close\r\n"), "{received}");
             assert!(received.ends_with("/after"), "{received}");
         }
+        server.shutdown.drained().await;
+    });
+}
+
+#[test]
+fn leaving_answers_whoever_asks_after_a_rest() {
+    in_runtime(async {
+        let mut limits = Limits::default();
+        // Looks are frequent where a limit is short.
+        limits.pace.stall = Some(Duration::from_millis(50));
+        let server = Running::with_limits(App::path(), limits);
+        let mut streams = [server.connect().await, server.connect().await];
+        for stream in &mut streams {
+            send(stream, get("/before").as_bytes()).await;
+            until(stream, "/before").await;
+        }
+        server.looked(5).await;
+        server.shutdown.leave();
+        let [whole, in_two] = &mut streams;
+        send(whole, get("/after").as_bytes()).await;
+        assert!(rest(whole).await.ends_with("/after"));
+        send(in_two, b"GET /after HTTP/1.1\r\nho").await;
+        server.looked(5).await;
+        send(in_two, b"st: test\r\n\r\n").await;
+        let received = rest(in_two).await;
+        assert!(received.contains("\r\nconnection: close\r\n") && received.ends_with("/after"), "{received}");
         server.shutdown.drained().await;
     });
 }

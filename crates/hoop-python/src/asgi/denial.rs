@@ -18,13 +18,20 @@ pub struct Denial {
     stream: Option<BodySender>,
 }
 
+/// What 'websocket.http.response.start' says.
+pub struct DenialStart {
+    status: StatusCode,
+    headers: HeaderMap,
+    declared: Option<u64>,
+}
+
 impl Denial {
     pub fn new() -> Self {
         Self { state: ResponseState::new(false), head: None, stream: None }
     }
 
-    /// 'websocket.http.response.start'.
-    pub fn start(&mut self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+    /// Reads 'websocket.http.response.start', which may run code of the application's.
+    pub fn read_start(dict: &Bound<'_, PyDict>) -> PyResult<DenialStart> {
         let status = message::status(dict)?;
         if status.is_success() {
             // Over HTTP/2 it is what a 101 is over HTTP/1.1 (RFC 8441 section 5).
@@ -35,6 +42,12 @@ impl Denial {
         }
         let headers = message::headers(dict)?;
         let declared = message::declared_length(&headers)?;
+        Ok(DenialStart { status, headers, declared })
+    }
+
+    /// Takes what 'websocket.http.response.start' says.
+    pub fn start(&mut self, start: DenialStart) -> PyResult<()> {
+        let DenialStart { status, headers, declared } = start;
         self.state.start(status.as_u16(), declared, false).map_err(fault)?;
         self.head = Some((status, headers));
         Ok(())

@@ -1,8 +1,8 @@
 //! One HTTP request and its response.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -294,6 +294,17 @@ impl Exchange {
         Ok(())
     }
 
+    /// What an application says for its developers alone (ASGI extension "Debug").
+    fn send_debug(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+        let py = dict.py();
+        let Some(info) = dict.get_item(intern!(py, "info"))? else {
+            return Err(PyValueError::new_err("'http.response.debug' needs 'info'"));
+        };
+        self.progress.borrow(py).state.debug().map_err(message::fault)?;
+        self.server.tell(py, "debug_info", (self.line.name(), info, self.line.id(py)));
+        Ok(())
+    }
+
     fn begin_stream(self: &Arc<Self>, py: Python<'_>, piece: Piece, length: Option<u64>) {
         let (sender, body) = ResponseBody::stream(length);
         let exchange = self.clone();
@@ -397,6 +408,7 @@ impl Conversation for Exchange {
             }
             "http.response.trailers" => self.send_trailers(dict),
             "http.response.early_hint" => self.send_hint(dict),
+            "http.response.debug" if self.server.scopes.announces_debug() => self.send_debug(dict),
             "http.response.pathsend" => self.send_body(py, path_send(dict)?.into(), false),
             "http.response.zerocopysend" => {
                 self.send_body(py, zero_copy_send(dict)?.into(), message::more_body(dict)?)
@@ -443,6 +455,10 @@ impl Replies for Exchange {
 
 impl Ending for Exchange {
     fn ended(&self, py: Python<'_>, failure: Option<PyErr>) {
+        // A reference however weak keeps the memory of it all, and its connection may be idle for long.
+        if std::ptr::eq(self.ends.last.borrow(py).as_ptr(), self) {
+            drop(self.ends.last.replace(py, Weak::new()));
+        }
         let (complete, committed, client_gone, overdue, stream) = {
             let mut progress = self.progress.borrow_mut(py);
             let complete = progress.state.is_complete();

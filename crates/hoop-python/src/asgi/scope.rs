@@ -126,7 +126,7 @@ fn end(py: Python<'_>, address: &Address) -> PyResult<Py<PyAny>> {
 }
 
 impl ScopeTemplates {
-    pub fn new(py: Python<'_>, root_path: String, state: Option<Py<PyDict>>) -> PyResult<Self> {
+    pub fn new(py: Python<'_>, root_path: String, state: Option<Py<PyDict>>, debug: bool) -> PyResult<Self> {
         let template = |kind: &str, scheme: &str| -> PyResult<Py<PyDict>> {
             let asgi = PyDict::new(py);
             asgi.set_item("version", "3.0")?;
@@ -155,11 +155,16 @@ impl ScopeTemplates {
         Ok(Self {
             http: template("http", "http")?,
             websocket: template("websocket", "ws")?,
-            extensions: ExtensionTemplates::new(py)?,
+            extensions: ExtensionTemplates::new(py, debug)?,
             names: HeaderNames::new(py),
             root_path,
             state,
         })
+    }
+
+    /// Whether scopes announce 'http.response.debug'.
+    pub fn announces_debug(&self) -> bool {
+        self.extensions.debug
     }
 
     pub fn http<'py>(

@@ -16,12 +16,20 @@ pub struct ExtensionTemplates {
     http1_with_trailers: Py<PyDict>,
     http2: Py<PyDict>,
     websocket: Py<PyDict>,
+    /// Whether 'http.response.debug' is announced.
+    pub debug: bool,
 }
 
+const DEBUG: &str = "http.response.debug";
+
 impl ExtensionTemplates {
-    pub fn new(py: Python<'_>) -> PyResult<Self> {
+    /// With `debug` somebody looks at what applications say for their developers alone.
+    pub fn new(py: Python<'_>, debug: bool) -> PyResult<Self> {
         let named = |names: &[&str]| -> PyResult<Py<PyDict>> {
             let extensions = PyDict::new(py);
+            if debug && names.first() != Some(&"websocket.http.response") {
+                extensions.set_item(DEBUG, PyDict::new(py))?;
+            }
             for name in names {
                 extensions.set_item(name, PyDict::new(py))?;
             }
@@ -36,6 +44,7 @@ impl ExtensionTemplates {
             // hyper sends no interim responses over HTTP/2.
             http2: named(&[path, file, trailers])?,
             websocket: named(&["websocket.http.response"])?,
+            debug,
         })
     }
 

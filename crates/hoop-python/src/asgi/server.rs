@@ -38,6 +38,7 @@ use crate::gil_cell::GilCell;
 #[derive(FromPyObject)]
 struct Settings {
     root_path: String,
+    log_level: String,
     access_log: bool,
     limits: LimitSettings,
     ssl_certfile: Option<PathBuf>,
@@ -128,7 +129,8 @@ impl Server {
         let content: ContentSettings = config.extract()?;
         let files = content.files(&settings.root_path).map_err(|error| files_error(py, &error))?.map(Rc::new);
         let compression = content.compression().map(Rc::new);
-        let scopes = ScopeTemplates::new(py, settings.root_path, lifespan_state)?;
+        let scopes =
+            ScopeTemplates::new(py, settings.root_path, lifespan_state, settings.log_level == "debug")?;
         let observed = Observed {
             access_log: settings.access_log,
             measures: GilCell::default(),
@@ -196,16 +198,17 @@ impl Server {
         let shutdown = self.shutdown.borrow(py).clone();
         if linger > 0.0 {
             shutdown.leave();
+            let state = self.state.clone();
             self.state.spawn(py, async move {
                 tokio::time::sleep(seconds(linger)).await;
                 shutdown.drain();
+                // Some have opened meanwhile.
+                Python::attach(|py| state.tell_sessions_to_leave(py));
             });
         } else {
             shutdown.drain();
         }
-        for session in self.state.sessions(py) {
-            session.going_away(py);
-        }
+        self.state.tell_sessions_to_leave(py);
     }
 
     /// A future that is done once nothing listens, no connection is open and no task of the application is left.

@@ -248,6 +248,13 @@ impl ServerState {
         self.sessions.borrow(py).iter().filter_map(Weak::upgrade).collect()
     }
 
+    /// Tells all WebSockets, and through them their applications, that the server stops.
+    pub fn tell_sessions_to_leave(&self, py: Python<'_>) {
+        for session in self.sessions(py) {
+            session.going_away(py);
+        }
+    }
+
     /// Tells the journal what came of reading the TLS files again.
     pub fn tell_renewal(&self, py: Python<'_>, renewal: &Renewal) {
         match renewal {
@@ -264,10 +271,9 @@ impl ServerState {
         method: &str,
         arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>,
     ) {
-        let told = arguments
-            .into_pyobject(py)
-            .map_err(Into::into)
-            .and_then(|arguments| calls::call_with(py, &self.journal.getattr(py, method)?, &arguments, None));
+        let told = arguments.into_pyobject(py).map_err(Into::into).and_then(|arguments| {
+            calls::call_with(py, &self.journal.getattr(py, PyString::intern(py, method))?, &arguments, None)
+        });
         if let Err(error) = told {
             error.write_unraisable(py, Some(self.journal.bind(py)));
         }

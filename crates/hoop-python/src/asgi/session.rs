@@ -13,6 +13,7 @@ use hoop_net::{
 };
 use http::{Response, StatusCode};
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use tokio::time::{sleep, timeout};
@@ -252,13 +253,14 @@ impl Session {
 
     fn begin_denial(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
         let py = dict.py();
+        let start = Denial::read_start(dict)?;
         let mut progress = self.progress.borrow_mut(py);
         if progress.end.is_some() {
             drop(progress);
             return Err(client_disconnected(py, &self.line.name()));
         }
         progress.state.deny().map_err(message::fault)?;
-        progress.denial.get_or_insert_with(Denial::new).start(dict)
+        progress.denial.get_or_insert_with(Denial::new).start(start)
     }
 
     /// Sends a piece of the response that stands for the WebSocket; with the first one it is refused.
@@ -424,7 +426,7 @@ impl Conversation for Session {
         if !progress.announced {
             progress.announced = true;
             drop(progress);
-            return event(py, "websocket.connect", |_| Ok(()));
+            return event(py, intern!(py, "websocket.connect"), |_| Ok(()));
         }
         if let Some(message) = progress.incoming.pop_front() {
             progress.incoming_bytes -= size(&message);

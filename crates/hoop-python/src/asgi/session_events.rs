@@ -3,13 +3,13 @@
 use hoop_net::Message;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::conversation::Step;
 
 pub fn event<'py>(
     py: Python<'py>,
-    kind: &str,
+    kind: &Bound<'py, PyString>,
     fill: impl FnOnce(&Bound<'py, PyDict>) -> PyResult<()>,
 ) -> PyResult<Step> {
     let event = PyDict::new(py);
@@ -21,9 +21,9 @@ pub fn event<'py>(
 pub fn received(py: Python<'_>, message: Message) -> PyResult<Step> {
     match message {
         Message::Text(text) => {
-            event(py, "websocket.receive", |event| event.set_item(intern!(py, "text"), text))
+            event(py, intern!(py, "websocket.receive"), |event| event.set_item(intern!(py, "text"), text))
         }
-        Message::Binary(bytes) => event(py, "websocket.receive", |event| {
+        Message::Binary(bytes) => event(py, intern!(py, "websocket.receive"), |event| {
             event.set_item(intern!(py, "bytes"), PyBytes::new(py, &bytes))
         }),
         Message::Close { code, reason } => disconnected(py, code, &reason),
@@ -31,7 +31,7 @@ pub fn received(py: Python<'_>, message: Message) -> PyResult<Step> {
 }
 
 pub fn disconnected(py: Python<'_>, code: u16, reason: &str) -> PyResult<Step> {
-    event(py, "websocket.disconnect", |event| {
+    event(py, intern!(py, "websocket.disconnect"), |event| {
         event.set_item(intern!(py, "code"), code)?;
         event.set_item(intern!(py, "reason"), reason)
     })
