@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn an_ordinary_host_passes() {
-        for host in ["example.org:8000", "[::1]:80", "[::1]", "a_b", "", "127.0.0.1", "a:", "%41"] {
+        for host in ["example.org:8000", "[::1]:80", ""] {
             assert_eq!(checked(&[host], Version::HTTP_11), Ok(()), "{host}");
         }
         assert_eq!(checked(&[], Version::HTTP_10), Ok(()));
@@ -94,23 +94,8 @@ mod tests {
         assert_eq!(checked(&[], Version::HTTP_11), Err(Refusal::HostCount));
         assert_eq!(checked(&["a", "b"], Version::HTTP_11), Err(Refusal::HostCount));
         assert_eq!(checked(&["a", "a"], Version::HTTP_10), Err(Refusal::HostCount));
-        for malformed in [
-            "a b",
-            "user@host",
-            "a/b",
-            "a\tb",
-            "a:b",
-            "a:80:80",
-            "::1",
-            "[::1",
-            "::1]",
-            "[::1]a",
-            "[]",
-            "[a/b]",
-            "a,b",
-            "[::1]80",
-            "[g]",
-        ] {
+        // What a Host may look like is tested where that is said (hoop_http::is_host).
+        for malformed in ["a b", "user@host", "::1"] {
             assert_eq!(checked(&[malformed], Version::HTTP_11), Err(Refusal::MalformedHost), "{malformed:?}");
         }
     }
