@@ -132,6 +132,8 @@ def test_whoever_says_where_to_listen_says_all_of_it(tmp_path: Path) -> None:
         ("[serve]\nport = [1]", "serve.port: a list is no value for this"),
         ('[serve]\nuds = "a"\nport = 1', "uds listens on a socket file"),
         ('[serve]\nbody_size = "1X"', "serve.body_size: '1X' is no size"),
+        ("[serve]\nuds_permissions = 0o660", "serve.uds_permissions: a number may be octal"),
+        ("[serve]\nuds_permissions = 660", 'write it in quotes, such as "660"'),
     ],
 )
 def test_a_file_that_cannot_be_meant(tmp_path: Path, content: str, remark: str) -> None:
@@ -178,6 +180,33 @@ def test_what_is_printed_says_the_same_when_it_is_read(
         uds="/run/shop.sock", root_path='/a"b', limits=hoopsnake.ServerLimits(body_size=3 * 1024**2)
     )
     assert found.server_config() == expected
+
+
+def test_numbers_are_printed_with_all_their_digits_and_no_more(tmp_path: Path) -> None:
+    command = "--header-timeout 1234567.25 --send-timeout 10.0 --uds-permissions 660"
+    printed = printed_settings(settings(command))
+    assert "header_timeout = 1234567.25  #" in printed
+    assert "send_timeout = 10  #" in printed
+    assert 'uds_permissions = "660"  #' in printed
+    path = tmp_path / "hoop.toml"
+    path.write_text(printed)
+    assert settings(f"--config {path}").server_config() == settings(command).server_config()
+
+
+def test_unix_sockets_of_a_file_are_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "hoop.toml"
+    path.write_text('[serve]\nbind = ["unix:a.sock", "unix:/b.sock", "h:1"]\nadmin = "unix:c"\n')
+    config = settings(f"--config {path}").server_config()
+    assert config.bind == (f"unix:{tmp_path}/a.sock", "unix:/b.sock", "h:1")
+    assert config.admin == f"unix:{tmp_path}/c"
+    assert settings("--bind unix:a.sock").server_config().bind == ("unix:a.sock",)
+
+
+def test_settings_that_do_not_go_together_are_refused() -> None:
+    with pytest.raises(hoopsnake.ServerError, match="max_requests means nothing with reload"):
+        settings("--reload --workers 1 --max-requests 5").worker_config()
+    with pytest.raises(hoopsnake.ServerError, match="root_path '/shop/' ends with '/'"):
+        hoopsnake.ServerConfig(root_path="/shop/")
 
 
 def test_every_default_can_be_printed_and_read_again(tmp_path: Path) -> None:

@@ -46,14 +46,19 @@ Unready = Callable[[], str | None]
 
 @contextlib.asynccontextmanager
 async def admin_port(
-    bind: str, journal: Journal, snapshots: Snapshots, unready: Unready
+    bind: str,
+    journal: Journal,
+    snapshots: Snapshots,
+    unready: Unready,
+    unix_mode: int | None = None,
 ) -> AsyncIterator[None]:
     """Serve `/metrics` and health on a place of its own, on the running loop.
 
     `snapshots` is called for each look at the metrics, and `unready` for each at the readiness.
-    Raises ListenError if the place cannot be listened on.
+    `unix_mode` is the access mode of a Unix socket's file. Raises ListenError if the place cannot
+    be listened on.
     """
-    config = ServerConfig(bind=(bind,), backlog=128, limits=_LIMITS)
+    config = ServerConfig(bind=(bind,), uds_permissions=unix_mode, backlog=128, limits=_LIMITS)
     loop = cast(EventLoop, asyncio.get_running_loop())
     answers = _Answers(snapshots, unready)
     server = Server(loop, answers, config, journal, None)

@@ -50,10 +50,11 @@ class LoneProcess:
         self.stop = Stop()
         self._journal = journal
         self._manager = ServiceManager()
+        self._serves = False
 
     @contextlib.contextmanager
     def attend(self, loop: EventLoop, server: Server, config: ServerConfig) -> Iterator[None]:
-        """Listen to SIGINT and SIGTERM, and with TLS to SIGHUP."""
+        """Listen to SIGINT, SIGTERM and SIGHUP."""
         try:
             with self.stop.on_signals(loop), self._renewing(loop, server, config):
                 yield
@@ -64,6 +65,7 @@ class LoneProcess:
         """Tell the log and the service manager."""
         self._journal.serving(addresses)
         self._manager.ready()
+        self._serves = True
 
     def stopping(self) -> None:
         """Tell the service manager; the log hears of it if anything is left to wait for."""
@@ -75,22 +77,28 @@ class LoneProcess:
 
     @contextlib.contextmanager
     def _renewing(self, loop: EventLoop, server: Server, config: ServerConfig) -> Iterator[None]:
-        """Let SIGHUP read the TLS files again, where there are any and nobody else wants it."""
-        unwanted = (
-            config.ssl_certfile is None
-            or not in_main_thread()
-            or signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
-        )
+        """Let SIGHUP read the TLS files again, unless somebody else handles it.
+
+        Where there are none the signal is no reason to end: it asks for a reload.
+        """
+        unwanted = not in_main_thread() or signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
         if unwanted:
             yield
             return
-        loop.add_signal_handler(signal.SIGHUP, self._renew, server)
+        loop.add_signal_handler(signal.SIGHUP, self._renew, server, config)
         try:
             yield
         finally:
             loop.remove_signal_handler(signal.SIGHUP)
 
-    def _renew(self, server: Server) -> None:
-        self._manager.reloading()
-        server.renew_certificates()
-        self._manager.ready()
+    def _renew(self, server: Server, config: ServerConfig) -> None:
+        # A service that still starts, or stops, is not to be called ready.
+        tells = self._serves and not self.stop.asked.is_set()
+        if tells:
+            self._manager.reloading()
+        if config.ssl_certfile is None:
+            self._journal.nothing_to_renew()
+        else:
+            server.renew_certificates()
+        if tells:
+            self._manager.ready()

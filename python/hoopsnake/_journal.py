@@ -148,6 +148,10 @@ class Journal:
         """The TLS files have changed; new connections get what they say now."""
         self._error.info("Read the TLS certificate and key again")
 
+    def nothing_to_renew(self) -> None:
+        """SIGHUP came to a server that has no TLS files and no workers."""
+        self._error.info("SIGHUP: there are no TLS files to read again; new code needs a restart")
+
     def certificates_kept(self, reason: str) -> None:
         """The TLS files have changed and cannot be used; the server goes on with the old ones."""
         self._error.error("Keeping the old TLS certificate and key: %s", reason)

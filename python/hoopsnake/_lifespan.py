@@ -14,6 +14,9 @@ __all__ = ["Lifespan", "LifespanMode"]
 LifespanMode = Literal["auto", "on", "off"]
 Event = dict[str, Any]
 
+# Seconds that a lifespan has to end after it was cancelled.
+_LAST_STEPS = 1.0
+
 
 class Lifespan:
     """Runs the application's lifespan call next to the server.
@@ -51,11 +54,14 @@ class Lifespan:
             self._go_on_without(failure)
         elif answer["type"] == "lifespan.startup.failed":
             message = str(answer.get("message", "")).rstrip()
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            task, self._task = self._task, None
+            task.cancel()
+            await asyncio.wait([task], timeout=_LAST_STEPS)
+            # What it raises beside is the same failure once more.
+            failure = task.exception() if task.done() and not task.cancelled() else None
             raise LifespanError(
                 "the application's startup failed" + (f":\n{message}" if message else "")
-            )
+            ) from failure
 
     async def shutdown(self, patience: float) -> None:
         """Tell the application that serving has ended; give it `patience` seconds to clean up."""
@@ -73,7 +79,7 @@ class Lifespan:
             if not self._task.done():
                 await asyncio.wait([self._task], timeout=0.1)
             self._task.cancel()
-            await asyncio.wait([self._task], timeout=1)
+            await asyncio.wait([self._task], timeout=_LAST_STEPS)
         if self._task.done() and not self._task.cancelled():
             failure = self._task.exception()
             if failure is not None:

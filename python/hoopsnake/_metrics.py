@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hoopsnake._event_loop import EventLoop
     from hoopsnake._native import Server
 
-__all__ = ["Snapshot", "snapshot"]
+__all__ = ["Snapshot", "memory", "snapshot"]
 
 Snapshot = dict[str, Any]
 """Numbers by name, some of them in a list or by label. It survives JSON, pickle and marshal."""
@@ -46,18 +46,34 @@ def _of_process() -> Snapshot:
         "cpu_seconds": time.process_time(),
         "max_fds": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
     }
+    told = memory()
+    if told is not None:
+        found["virtual_memory_bytes"], found["resident_memory_bytes"] = told
     try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            virtual, resident, *_ = file.read().split()
-        found["virtual_memory_bytes"] = int(virtual) * resource.getpagesize()
-        found["resident_memory_bytes"] = int(resident) * resource.getpagesize()
+        found["start_time_seconds"] = _start_time()
         # One of them is that of the listing itself.
         found["open_fds"] = len(os.listdir("/proc/self/fd")) - 1
-        found["start_time_seconds"] = _start_time()
     except OSError:
-        # There is no /proc: what it tells is left out.
+        # There is no /proc, or no descriptor for it: what it tells is left out.
         pass
     return found
+
+
+def memory() -> tuple[int, int] | None:
+    """Tell the bytes of memory of this process, the virtual and the resident ones.
+
+    While they cannot be read, as when there are no more descriptors, they are those that were read
+    last; None if there never were any.
+    """
+    global _memory
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            virtual, resident, *_ = map(int, file.read().split())
+    except (OSError, ValueError):
+        return _memory
+    page = resource.getpagesize()
+    _memory = virtual * page, resident * page
+    return _memory
 
 
 def _start_time() -> float:
@@ -74,3 +90,4 @@ def _start_time() -> float:
 
 
 _began: float | None = None
+_memory: tuple[int, int] | None = None

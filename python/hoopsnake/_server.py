@@ -45,8 +45,9 @@ async def serve(
     lifespan and returns. A second signal cuts the waiting short. Cancelling the coroutine does the
     same, and then raises CancelledError.
 
-    With TLS, SIGHUP reads the certificate and its key again; so does a change of the files. Under
-    systemd its variables are honoured: passed sockets, READY and the watchdog (docs/adr/0025).
+    SIGHUP reads the certificate and its key again, as a change of the files does; without TLS the
+    log says that there is nothing to read. Under systemd its variables are honoured: passed
+    sockets, READY and the watchdog (docs/adr/0025).
 
     Raises ListenError if the address cannot be listened on, LifespanError if the application's
     startup fails, and ServerError if a TLS file cannot be used, if the application does not tell
@@ -72,7 +73,7 @@ async def serve_attended(
 ) -> None:
     """Serve as `serve` does, on a loop of hoopsnake's; `attendant` says when to stop."""
     loop = cast(EventLoop, asyncio.get_running_loop())
-    threads = _in_threads(application, config, attendant)
+    threads = _in_threads(application, config, attendant, journal)
     called: Any = threads or application
     lifespan = Lifespan(called, "off" if threads else config.lifespan, journal)
     server = Server(loop, called, config, journal, lifespan.state)
@@ -102,8 +103,11 @@ async def serve_attended(
                             await _unless(stop.at_once, asyncio.sleep(config.shutdown_delay))
                     finally:
                         sockets.close()
-                        attendant.stopping()
-                        await _wind_down(server, lifespan, stop, journal, config.graceful_timeout)
+                        try:
+                            attendant.stopping()
+                        finally:
+                            patience = config.graceful_timeout
+                            await _wind_down(server, lifespan, stop, journal, patience)
                         if threads:
                             patience = _CANCELLATION_PATIENCE
                             await _unless(stop.at_once, threads.close(patience, journal))
@@ -111,7 +115,7 @@ async def serve_attended(
 
 
 def _in_threads(
-    application: Any, config: ServerConfig, attendant: Attendant
+    application: Any, config: ServerConfig, attendant: Attendant, journal: Journal
 ) -> WsgiApplication | None:
     """Make an ASGI application of one that is WSGI; None if it is ASGI already."""
     if not is_wsgi(application, config.interface):
@@ -125,6 +129,7 @@ def _in_threads(
         application,
         threads=config.wsgi_threads or default_threads(),
         root_path=config.root_path,
+        journal=journal,
         has_peers=attendant.has_peers,
     )
 
@@ -149,7 +154,7 @@ async def _watched(
         return [(None, snapshot(server, loop))]
 
     server.measure()
-    async with admin_port(config.admin, journal, snapshots, unready):
+    async with admin_port(config.admin, journal, snapshots, unready, config.uds_permissions):
         yield
 
 

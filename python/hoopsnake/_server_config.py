@@ -183,6 +183,8 @@ class ServerConfig:
             raise ServerError(f"log_level {self.log_level!r} is no level of Python's logging")
         if self.root_path and not self.root_path.startswith("/"):
             raise ServerError(f"root_path {self.root_path!r} does not begin with '/'")
+        if self.root_path.endswith("/"):
+            raise ServerError(f"root_path {self.root_path!r} ends with '/': leave that out")
         self._check_tls()
         self._check_proxies()
         name = self.request_id_header

@@ -22,6 +22,9 @@ class ServiceManager:
         self._address = environment.get("NOTIFY_SOCKET", "")
         self._watchdog = _watchdog_interval(environment)
         self._ticking: asyncio.TimerHandle | None = None
+        # Opened for the first state, and kept: a sign of life is due most when there are no more
+        # descriptors to be had.
+        self._socket: socket.socket | None = None
 
     def ready(self) -> None:
         """The server accepts connections, for the first time or again after a reload."""
@@ -41,14 +44,20 @@ class ServiceManager:
         self._send("STOPPING=1")
 
     def close(self) -> None:
-        """Send no more signs of life."""
+        """Send nothing more."""
+        self._address = ""
+        self._watchdog = None
         if self._ticking is not None:
             self._ticking.cancel()
             self._ticking = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def _tick(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
-        self._send("WATCHDOG=1")
+        # First of all, so that no fault of one sign of life is the end of them.
         self._ticking = loop.call_later(interval, self._tick, loop, interval)
+        self._send("WATCHDOG=1")
 
     def _send(self, state: str) -> None:
         if not self._address.startswith(("/", "@")):
@@ -56,12 +65,13 @@ class ServiceManager:
         # An abstract name begins with a zero byte, which no variable can hold.
         address = self._address.encode(errors="surrogateescape")
         address = b"\0" + address[1:] if address.startswith(b"@") else address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.setblocking(False)
-            try:
-                notify.sendto(state.encode(), address)
-            except OSError:
-                pass
+        try:
+            if self._socket is None:
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                self._socket.setblocking(False)
+            self._socket.sendto(state.encode(), address)
+        except OSError:
+            pass
 
 
 def _watchdog_interval(environment: Mapping[str, str]) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -210,3 +211,9 @@ async def test_a_taken_port_is_told_before_the_application_starts() -> None:
 def test_a_bind_that_cannot_be_meant_is_an_error(text: str) -> None:
     with pytest.raises(hoopsnake.ServerError, match="admin: "):
         hoopsnake.ServerConfig(admin=text)
+
+
+async def test_its_unix_socket_has_the_access_mode_that_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "admin"
+    async with served(hello, admin=f"unix:{path}", uds_permissions=0o600):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import re
 from pathlib import Path
@@ -18,7 +19,7 @@ from wire import Answer, Wire, request
 
 import hoopsnake
 from hoopsnake._exposition import FAMILIES, exposition, wants_open_metrics
-from hoopsnake._metrics import Snapshot
+from hoopsnake._metrics import Snapshot, memory
 
 ADMIN = {"admin": "127.0.0.1:0", "lifespan": "off"}
 Metrics = dict[str, float]
@@ -302,3 +303,16 @@ def endings(kind: str, open_metrics: bool) -> Any:
     """What the names of a family's samples end in, behind the name in its TYPE line."""
     own = {"counter": ("_total",), "info": ("_info",)} if open_metrics else {}
     return {"histogram": ("_bucket", "_sum", "_count")}.get(kind, own.get(kind, ("",)))
+
+
+def test_memory_that_cannot_be_read_is_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    known = memory()
+    assert known is not None
+    assert known[0] > known[1] > 2**20
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", refuse)
+        told = memory()
+    assert told == known

@@ -144,6 +144,19 @@ async def test_a_failed_startup_is_an_error_with_its_message(
     assert ("no database" in str(caught.value)) == bool(message)
 
 
+async def test_a_failed_startup_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+        raise LookupError("no database")
+
+    with pytest.raises(LifespanError, match="no database") as caught:
+        async with served(app, lifespan="on"):
+            pytest.fail("it must not be served")
+    assert isinstance(caught.value.__cause__, LookupError)
+    assert "failed at shutdown" not in caplog.text
+
+
 async def test_an_exception_at_startup_is_an_error_when_a_lifespan_is_required() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()

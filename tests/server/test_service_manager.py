@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -84,4 +85,45 @@ async def test_a_reload_of_certificates_is_told(manager: Manager, tmp_path: Path
 
 @pytest.mark.parametrize("address", ["", "relative/path", "vsock:2:1234", "/no/such/socket"])
 def test_a_manager_that_cannot_be_reached_is_no_fault(address: str) -> None:
-    ServiceManager({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "soon"}).stopping()
+    manager = ServiceManager({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "soon"})
+    manager.stopping()
+    manager.close()
+
+
+async def test_without_a_descriptor_signs_of_life_are_lost_and_come_again(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"NOTIFY_SOCKET": os.environ["NOTIFY_SOCKET"], "WATCHDOG_USEC": "2000"}
+    tried = asyncio.Event()
+
+    def refuse(*_: Any) -> None:
+        tried.set()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    telling = ServiceManager(environment)
+    with monkeypatch.context() as patch:
+        patch.setattr("hoopsnake._service_manager.socket.socket", refuse)
+        telling.ready()
+        tried.clear()
+        await tried.wait()
+    assert await manager.next() == "WATCHDOG=1"
+    with monkeypatch.context() as patch:
+        # The socket is kept: no descriptor is needed any more.
+        patch.setattr("hoopsnake._service_manager.socket.socket", refuse)
+        for _ in range(3):
+            assert await manager.next() == "WATCHDOG=1"
+        telling.stopping()
+        while (state := await manager.next()) == "WATCHDOG=1":
+            pass
+        assert state == "STOPPING=1"
+    telling.close()
+
+
+async def test_a_reload_without_certificates_is_told_and_ends_nothing(manager: Manager) -> None:
+    async with served(hello) as server:
+        assert await manager.next() == "READY=1"
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert (await manager.next()).startswith("RELOADING=1")
+        assert await manager.next() == "READY=1"
+        assert "SIGHUP: there are no TLS files to read again" in server.log.text
+        assert (await server.get("/x")).body == b"/x"

@@ -102,6 +102,21 @@ async def test_the_mount_is_the_name_of_the_script(root: str, script: str) -> No
         assert (app.last["SCRIPT_NAME"], app.last["PATH_INFO"]) == (script, "/cafÃ©")
 
 
+async def test_a_prefix_that_a_proxy_adds_is_part_of_the_mount() -> None:
+    app = Recorder()
+    trust: dict[str, Any] = {
+        "forwarded_allow_ips": ("127.0.0.1",),
+        "forwarded_parts": ("for", "prefix"),
+    }
+    headers = ("X-Forwarded-For: 1.2.3.4", "X-Forwarded-Prefix: /shop")
+    async with served_in_threads(app, root_path="/api", **trust) as server:
+        for more, script in ((headers, "/shop/api"), ((), "/api")):
+            async with await server.connect() as wire:
+                await wire.send(request("GET /tea HTTP/1.1", *more))
+                await wire.answer()
+            assert (app.last["SCRIPT_NAME"], app.last["PATH_INFO"]) == (script, "/tea")
+
+
 async def asked(app: Any, *headers: str, line: str = "GET / HTTP/1.1") -> None:
     async with served_in_threads(app) as server, await server.connect() as wire:
         await wire.send(request(line, *headers))

@@ -6,7 +6,8 @@ import asyncio
 import contextvars
 import random
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -246,6 +247,61 @@ def test_no_call_is_lost_and_the_threads_end() -> None:
     pool.close()
     pool.join(20)
     assert pool.threads == []
+
+
+class Interrupted(ThreadPool):
+    """One whose submitter is held up where it has found no thread to wake."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def _grow(self) -> bool:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return super()._grow()
+
+
+def test_a_thread_that_lies_down_beside_a_search_for_one_is_woken() -> None:
+    pool = Interrupted(1, "pool")
+    entered, proceed, second, third = (threading.Event() for _ in range(4))
+
+    def first() -> None:
+        entered.set()
+        proceed.wait(20)
+
+    def meanwhile() -> None:
+        proceed.set()
+        assert second.wait(20)
+        deadline = time.monotonic() + 20
+        while not pool._idle and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert pool._idle
+        pool.submit(third.set)
+
+    pool.submit(first)
+    assert entered.wait(20)
+    pool.meanwhile = meanwhile
+    pool.submit(second.set)
+    assert third.wait(5)
+    pool.close()
+    pool.join(20)
+
+
+async def test_what_a_thread_raises_after_its_request_was_given_up_is_logged() -> None:
+    entered, proceed = threading.Event(), threading.Event()
+
+    def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        entered.set()
+        proceed.wait(20)
+        raise LookupError("found out too late")
+
+    limits = hoopsnake.ServerLimits(response_timeout=0.1)
+    async with served_in_threads(app, faulty=True, limits=limits) as server:
+        assert (await server.get("/late")).status == 504
+        assert entered.is_set()
+        proceed.set()
+        await server.log.wait_for("GET /late: exception in the application")
+        assert "LookupError: found out too late" in server.log.text
 
 
 def test_calls_that_come_together_do_not_wake_all_threads() -> None:

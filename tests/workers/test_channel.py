@@ -21,6 +21,7 @@ from hoopsnake._workers.messages import (
     decode,
     encode,
 )
+from hoopsnake._workers.worker import _failed
 
 EVERY_KIND: tuple[Message, ...] = (
     Started(),
@@ -94,3 +95,13 @@ async def test_nothing_is_sent_to_who_has_closed() -> None:
     ours.close()
     ours.send(Stop())
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("text", ["short", "x" * 100_000, "\u00fc" * 50_000, "\U0001f600" * 50_000])
+def test_last_words_are_the_end_of_them_if_they_are_long(text: str) -> None:
+    line = _failed(f"{text} in the end", 3)
+    assert len(line) <= 60_000
+    said = decode(line)
+    assert isinstance(said, Failed)
+    assert said.status == 3
+    assert said.text.endswith(f"{text[-1000:]} in the end")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from supervised import APP, gone, load, serving, write
+from supervised import APP, gone, load, serving, starting, write
 
 NEWER = APP.replace('b"%d" % os.getpid()', 'b"new %d" % os.getpid()')
 
@@ -84,4 +84,16 @@ async def test_a_stop_in_the_middle_of_a_reload_ends_both_generations(tmp_path: 
         assert await server.ended() == 0
         await gone(old)
     assert "Killed" not in server.log
+    assert "Traceback" not in server.log
+
+
+async def test_a_reload_while_the_first_workers_start_is_ignored(tmp_path: Path) -> None:
+    slow = "import sys, time\nprint('importing', file=sys.stderr, flush=True)\ntime.sleep(100)"
+    async with starting(tmp_path, "--workers", "1", source=slow) as server:
+        await server.wait_for("importing")
+        for number in (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
+            server.signal(number)
+            await server.wait_for(f"Ignored {number.name}: the first workers are still starting")
+        server.signal(signal.SIGTERM)
+        assert await server.ended() == 0
     assert "Traceback" not in server.log

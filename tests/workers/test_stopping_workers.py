@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -77,3 +78,21 @@ async def test_workers_end_in_order_when_their_supervisor_is_gone(tmp_path: Path
             await gone(worker)
         with pytest.raises(ConnectionRefusedError):
             await server.get()
+
+
+async def test_connections_are_refused_while_the_last_requests_are_answered(tmp_path: Path) -> None:
+    async with serving(tmp_path, "--workers", "1") as server:
+        await server.worker()
+        answer = asyncio.create_task(server.get("/sleep/3"))
+        await under_way(server)
+        server.signal(signal.SIGTERM)
+        await server.wait_for("1 requests at work")
+        with pytest.raises(ConnectionRefusedError):
+            while not answer.done():
+                # One that comes in the very moment may be reset.
+                with contextlib.suppress(ConnectionResetError):
+                    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+                    writer.close()
+        assert not answer.done()
+        assert int(await answer) > 0
+        assert await server.ended() == 0

@@ -44,8 +44,12 @@ class Kind:
     """Whether there may be several values: an option that may be repeated, an array in a file."""
     is_path: bool = False
     """Whether it is a path, which in a file is meant to be relative to that file."""
+    is_place: bool = False
+    """Whether it may be `unix:` and a path, which in a file is meant to be relative to it too."""
     is_number: bool = False
     """Whether it is written as a number in a file."""
+    is_octal: bool = False
+    """Whether its text looks like a number but is in octal: in a file it stands in quotes."""
 
 
 def _flag(text: str) -> bool:
@@ -65,6 +69,11 @@ def _seconds(text: str) -> float:
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"{text!r} is no number of seconds, 0 or more")
     return value
+
+
+def _written_seconds(value: float) -> str:
+    # All digits that there are, and none that say nothing: 10, not 10.0.
+    return repr(int(value)) if float(value).is_integer() else repr(value)
 
 
 def _amount(text: str) -> int:
@@ -105,7 +114,7 @@ def _port(text: str) -> int:
 TEXT = Kind("TEXT", str)
 PATH = Kind("PATH", str, os.fspath, is_path=True)
 FLAG = Kind("", _flag, lambda value: "on" if value else "off", is_flag=True)
-SECONDS = Kind("SECONDS", _seconds, "{:g}".format, is_number=True)
+SECONDS = Kind("SECONDS", _seconds, _written_seconds, is_number=True)
 AMOUNT = Kind("COUNT", _amount, is_number=True)
 """A whole number, 0 or more."""
 COUNT = Kind("COUNT", _count, is_number=True)
@@ -153,4 +162,5 @@ def list_of(kind: Kind) -> Kind:
         choices=(),
         is_list=True,
         is_path=kind.is_path,
+        is_place=kind.is_place,
     )

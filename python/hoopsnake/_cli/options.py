@@ -105,7 +105,7 @@ def _mode(text: str) -> int:
     return int(text.removeprefix("0o"), 8)
 
 
-_MODE = Kind("MODE", _mode, "{:o}".format)
+_MODE = Kind("MODE", _mode, "{:o}".format, is_octal=True)
 
 
 def _mount(text: str) -> tuple[str, str]:
@@ -138,7 +138,7 @@ _LISTENING = (
     Option("uds", PATH, "listen on this Unix domain socket, not on a port"),
     Option(
         "bind",
-        list_of(translated("WHERE", _bind)),
+        list_of(Kind("WHERE", _bind, is_place=True)),
         "listen there, not at --host and --port: HOST:PORT, [::1]:PORT, unix:PATH, or fd:NUMBER "
         "for an inherited socket; may be repeated",
     ),
@@ -315,7 +315,7 @@ _PROXIES = (
 _OPERATIONS = (
     Option(
         "admin",
-        TEXT,
+        Kind("WHERE", str, is_place=True),
         "HOST:PORT or unix:PATH where /metrics, /health/live and /health/ready are",
     ),
     Option(

@@ -40,7 +40,7 @@ def _as_toml(kind: Kind, value: Any) -> str:
     if kind.is_list:
         return "[" + ", ".join(_as_string(kind.write((each,))) for each in value) + "]"
     text = kind.write(value)
-    is_number = kind.is_number or (isinstance(value, int) and text.isdigit())
+    is_number = kind.is_number or (isinstance(value, int) and text.isdigit() and not kind.is_octal)
     return text if is_number else _as_string(text)
 
 

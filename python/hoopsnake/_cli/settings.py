@@ -159,6 +159,8 @@ def _of_file(path: str) -> dict[str, Any]:
         chosen[name] = _read(option, value, where, lambda text: _of_toml(option.kind, text))  # noqa: B023
         if option.kind.is_path:
             chosen[name] = _beside(chosen[name], folder)
+        elif option.kind.is_place:
+            chosen[name] = _place_beside(chosen[name], folder)
     return chosen
 
 
@@ -166,6 +168,14 @@ def _beside(value: Any, folder: str) -> Any:
     if isinstance(value, tuple):
         return tuple(_beside(each, folder) for each in value)
     return os.path.join(folder, value)
+
+
+def _place_beside(value: Any, folder: str) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_place_beside(each, folder) for each in value)
+    if not value.startswith("unix:") or value == "unix:":
+        return value
+    return f"unix:{os.path.join(folder, value.removeprefix('unix:'))}"
 
 
 def _unknown(name: str) -> str:
@@ -182,6 +192,9 @@ def _of_toml(kind: Kind, value: Any) -> Any:
         raise ValueError(f"{str(value).lower()} is for settings that are on or off")
     if kind.is_flag:
         raise ValueError(f"{value!r} is not true or false")
+    if kind.is_octal and not isinstance(value, str):
+        # By the time that TOML has read 0o660 it is 432, which is an access mode too.
+        raise ValueError('a number may be octal or not: write it in quotes, such as "660"')
     if isinstance(value, str | int | float):
         return kind.read(str(value))
     raise ValueError(f"a {type(value).__name__} is no value for this")

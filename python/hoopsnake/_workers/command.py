@@ -59,4 +59,4 @@ def _watched(
     def unready() -> str | None:
         return "stopping" if stop.asked.is_set() else None if staff.serves else "starting"
 
-    return admin_port(config.admin, Journal(), staff.snapshots, unready)
+    return admin_port(config.admin, Journal(), staff.snapshots, unready, config.uds_permissions)

@@ -60,6 +60,10 @@ class WorkerConfig:
                 raise ServerError(f"{name} {value} is not above 0")
             if value is not None and self.workers is None:
                 raise ServerError(f"{name} needs workers: who else is to take over?")
+            if value is not None and self.reload:
+                raise ServerError(
+                    f"{name} means nothing with reload: only changes replace its worker"
+                )
         for name, limit in (
             ("max_requests_jitter", "max_requests"),
             ("worker_lifetime_jitter", "worker_lifetime"),

@@ -50,6 +50,21 @@ class SupervisorJournal:
         """A worker that had begun to stop has ended, and not well."""
         self._error.error("%s %s%s", worker, how, f"\n{last_words}" if last_words else "")
 
+    def fault(self, exception: BaseException) -> None:
+        """Something that looks after the workers has broken off: a fault of the supervisor's."""
+        self._error.error("The supervisor failed at something", exc_info=exception)
+
+    def starts_slowly(self, worker: str, seconds: float, stacks: str) -> None:
+        """A worker neither serves nor fails; it goes on."""
+        self._error.warning(
+            "%s has been starting for %.0f s; it is at:\n%s",
+            *(worker, seconds, stacks or "(it does not show its stack)"),
+        )
+
+    def ignored(self, signal_name: str, why: str) -> None:
+        """A signal came at a time when there is nothing to do for it."""
+        self._error.info("Ignored %s: %s", signal_name, why)
+
     def due(self, worker: str, reason: str) -> None:
         """A worker is to be replaced."""
         self._error.info("Replacing %s: %s", worker, reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+from hoopsnake._stop import Stop
 from hoopsnake._workers.policies import Backoff, Term
 from hoopsnake._workers.staff import Staff
 from hoopsnake._workers.worker_process import WorkerFailed, WorkerProcess
@@ -15,12 +16,14 @@ __all__ = ["Place"]
 class Place:
     """Keeps one worker at work: the next one after it has ended, or once it is due."""
 
-    def __init__(self, number: int, staff: Staff, turn: asyncio.Lock) -> None:
+    def __init__(self, number: int, staff: Staff, turn: asyncio.Lock, stop: Stop) -> None:
         self.number = number
         self._staff = staff
         self._journal = staff.journal
         # Whoever replaces a worker that serves holds it: one at a time.
         self._turn = turn
+        # Once it was asked for, nobody is started any more, though the server may serve on.
+        self._stop = stop
         self._worker: WorkerProcess | None = None
         self._backoff = Backoff()
         self._keeping: asyncio.Task[None] | None = None
@@ -32,7 +35,7 @@ class Place:
             self._keeping.cancel()
         if before is not None:
             self._staff.retire(before)
-        self._keeping = asyncio.get_running_loop().create_task(self._keep())
+        self._keeping = self._staff.begin(self._keep())
 
     def give_up(self) -> None:
         """Have no worker any more; whoever has the place retires."""
@@ -52,15 +55,18 @@ class Place:
         self._backoff.after(0.0, random.random())
 
     async def _keep(self) -> None:
-        while True:
+        while not self._stop.asked.is_set():
             if self._worker is None:
                 self._worker = await self._fill()
+                continue
             reason = await self._over(self._worker)
             if reason is not None:
                 await self._replace(self._worker, reason)
                 continue
             worker, self._worker = self._worker, None
-            if worker.ended.done():
+            if self._stop.asked.is_set():
+                self._staff.see_off(worker)
+            elif worker.ended.done():
                 how, text = worker.how_it_ended, worker.last_words
                 await self._after_end(worker.name, how, text, worker.served)
             else:
@@ -70,17 +76,16 @@ class Place:
                 self._staff.see_off(worker)
                 await asyncio.sleep(delay)
 
-    async def _fill(self) -> WorkerProcess:
-        while True:
-            try:
-                worker = await self._staff.start_ready(self.number)
-            except WorkerFailed as failure:
-                name = f"Worker {self.number}"
-                text = str(failure)
-                await self._after_end(name, f"failed to start ({failure.how})", text, 0.0)
-            else:
-                self._journal.ready(worker.name)
-                return worker
+    async def _fill(self) -> WorkerProcess | None:
+        try:
+            worker = await self._staff.start_ready(self.number)
+        except WorkerFailed as failure:
+            name = f"Worker {self.number}"
+            text = str(failure)
+            await self._after_end(name, f"failed to start ({failure.how})", text, 0.0)
+            return None
+        self._journal.ready(worker.name)
+        return worker
 
     async def _after_end(self, name: str, how: str, text: str, served: float) -> None:
         delay = self._backoff.after(served, random.random())
@@ -100,7 +105,7 @@ class Place:
 
     async def _replace(self, worker: WorkerProcess, reason: str) -> None:
         async with self._turn:
-            if worker.leaving.is_set():
+            if worker.leaving.is_set() or self._stop.asked.is_set():
                 return
             self._journal.due(worker.name, reason)
             try:

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, cast
 
 from hoopsnake._event_loop import EventLoop
-from hoopsnake._metrics import Snapshot, snapshot
+from hoopsnake._metrics import Snapshot, memory, snapshot
 from hoopsnake._native import Server
 from hoopsnake._workers.messages import Heartbeat
 
 __all__ = ["ANSWERS", "statistics"]
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-
 
 def statistics(server: Server) -> Heartbeat:
-    """Tell how a worker fares."""
+    """Tell how a worker fares; memory is 0 where it cannot be known."""
+    _, resident = memory() or (0, 0)
     return Heartbeat(
         requests=server.requests,
         connections=server.open_connections,
         tasks=len(server.tasks()),
-        memory=_resident_memory(),
+        memory=resident,
     )
-
-
-def _resident_memory() -> int:
-    with open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[1]) * _PAGE
 
 
 def _metrics(server: Server) -> Snapshot:

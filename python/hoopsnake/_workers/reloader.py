@@ -68,8 +68,13 @@ class Reloader:
         self, changes: asyncio.Future[list[str]], asked: asyncio.Future[Any]
     ) -> int | None:
         """Serve until files change or a stop is asked for; return a status to exit with, if any."""
-        worker = await self._staff.start(1)
         over = (changes, asked)
+        try:
+            worker = await self._staff.start(1)
+        except WorkerFailed as refusal:
+            self._journal.waits_for_a_change(refusal.how, refusal.text)
+            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+            return None
         await asyncio.wait((*over, worker.ready), return_when=asyncio.FIRST_COMPLETED)
         if worker.ready.done():
             failure = worker.ready.exception()

@@ -15,7 +15,7 @@ from hoopsnake._stop import Stop
 from hoopsnake._workers.config import WorkerConfig
 from hoopsnake._workers.journal import SupervisorJournal
 from hoopsnake._workers.worker import Assignment
-from hoopsnake._workers.worker_process import WorkerProcess
+from hoopsnake._workers.worker_process import WorkerFailed, WorkerProcess
 
 __all__ = ["Staff"]
 
@@ -29,6 +29,8 @@ _MARGIN = 5.0
 _DEVELOPERS_MARGIN = 1.0
 # Seconds that workers get that are told to stop at once.
 _AT_ONCE = 3.0
+# Seconds of a start after which its user is told what it is at.
+_LONG_START = 30.0
 
 
 class Staff:
@@ -44,7 +46,9 @@ class Staff:
         self.config = config
         self.journal = journal
         self.alive: set[WorkerProcess] = set()
+        self._sockets = sockets
         self._descriptors = sockets.descriptors()
+        self._ends = False
         self._assignment = replace(
             assignment, config=_on_descriptors(assignment.config, self._descriptors)
         )
@@ -54,8 +58,21 @@ class Staff:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self, number: int) -> WorkerProcess:
-        """Start a worker; its `ready` tells what comes of it."""
-        worker = await WorkerProcess.start(number, self._assignment, self._path, self._descriptors)
+        """Start a worker; its `ready` tells what comes of it.
+
+        Raises WorkerFailed if there is no process to be had, or no use for one any more.
+        """
+        name = f"Worker {number}"
+        if self._ends:
+            # What it would listen on is closed, and its number may be another file's.
+            raise WorkerFailed(name, "was not started", "the server stops", 1)
+        try:
+            worker = await WorkerProcess.start(
+                number, self._assignment, self._path, self._descriptors
+            )
+        except OSError as error:
+            text = f"its process cannot be started: {error}"
+            raise WorkerFailed(name, "was not started", text, 1) from error
         self.alive.add(worker)
         worker.ended.add_done_callback(lambda _: self.alive.discard(worker))
         self.spawn(self._watch(worker))
@@ -111,7 +128,12 @@ class Staff:
         await self._gone(worker)
 
     async def end(self, stop: Stop) -> None:
-        """Stop all, and wait until the last one has ended, or kill it."""
+        """Stop all, and wait until the last one has ended, or kill it.
+
+        What was listened on is closed first: who comes now is refused, as nobody would answer.
+        """
+        self._ends = True
+        self._sockets.close()
         for worker in self.alive:
             worker.stop(at_once=stop.at_once.is_set())
         if not stop.at_once.is_set():
@@ -132,9 +154,20 @@ class Staff:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside, for as long as the workers are needed."""
-        task = asyncio.get_running_loop().create_task(work)
+        task = self.begin(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Make a task of which nobody waits for the end; what it raises is logged."""
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._log_fault)
+        return task
+
+    def _log_fault(self, task: asyncio.Task[None]) -> None:
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            self.journal.fault(fault)
 
     async def _gone(self, worker: WorkerProcess) -> None:
         await asyncio.wait([worker.ended], timeout=self._patience)
@@ -153,9 +186,14 @@ class Staff:
 
     async def _watch(self, worker: WorkerProcess) -> None:
         """Report a worker whose loop stands still; kill it only where the user says so."""
-        await asyncio.wait([worker.ready])
-        reported_at: float | None = None
         loop = asyncio.get_running_loop()
+        began = loop.time()
+        await asyncio.wait([worker.ready], timeout=_LONG_START)
+        if not worker.ready.done():
+            seconds = loop.time() - began
+            self.journal.starts_slowly(worker.name, seconds, await worker.stacks())
+            await asyncio.wait([worker.ready])
+        reported_at: float | None = None
         while not worker.ended.done():
             limit = self.config.worker_silence if reported_at is None else self._stuck_after
             try:

@@ -37,10 +37,13 @@ class Supervisor:
         self._shutdown_delay = shutdown_delay
         self._turn = asyncio.Lock()
         self._places: list[Place] = []
+        self._serves = False
+        self._reload_waits = False
 
     async def run(self) -> int:
         """Serve until a stop is asked for; return the exit status."""
-        with self.stop.on_signals(cast(EventLoop, asyncio.get_running_loop())):
+        loop = cast(EventLoop, asyncio.get_running_loop())
+        with self.stop.on_signals(loop), self._on_signals(loop):
             try:
                 failure = await self._start()
                 if failure is not None:
@@ -49,9 +52,9 @@ class Supervisor:
                 if not self.stop.asked.is_set():
                     self._journal.serving(self._addresses, len(self._places))
                     self._manager.ready()
-                    with self._on_signals():
-                        await self.stop.asked.wait()
-                        await self._linger()
+                    self._serves = True
+                    await self.stop.asked.wait()
+                    await self._linger()
             finally:
                 await self._end()
         return 0
@@ -81,7 +84,7 @@ class Supervisor:
         if len(failures) == len(numbers):
             return failures[0]
         for number, outcome in zip(numbers, outcomes, strict=True):
-            place = Place(number, self._staff, self._turn)
+            place = Place(number, self._staff, self._turn, self.stop)
             self._places.append(place)
             if isinstance(outcome, WorkerFailed):
                 self._journal.ended(f"Worker {number}", outcome.how, str(outcome), 0.0)
@@ -125,27 +128,41 @@ class Supervisor:
             self._journal.stopped()
 
     @contextlib.contextmanager
-    def _on_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
+    def _on_signals(self, loop: EventLoop) -> Iterator[None]:
+        # From the first to the last moment: each of them would end or halt a process that does not
+        # handle it.
         handled: dict[signal.Signals, Callable[[], Coroutine[Any, Any, None]]] = {
             signal.SIGHUP: self._reload,
             signal.SIGTTIN: self._grow,
             signal.SIGTTOU: self._shrink,
         }
         for number, respond in handled.items():
-            loop.add_signal_handler(number, self._respond, respond)
+            loop.add_signal_handler(number, self._respond, number, respond)
         try:
             yield
         finally:
             for number in handled:
                 loop.remove_signal_handler(number)
 
-    def _respond(self, respond: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._staff.spawn(respond())
+    def _respond(
+        self, number: signal.Signals, respond: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        if self.stop.asked.is_set():
+            self._journal.ignored(number.name, "the server stops")
+        elif not self._serves:
+            self._journal.ignored(number.name, "the first workers are still starting")
+        elif number == signal.SIGHUP and self._reload_waits:
+            self._journal.ignored(number.name, "a reload is to begin already")
+        else:
+            self._reload_waits = self._reload_waits or number == signal.SIGHUP
+            self._staff.spawn(respond())
 
     async def _reload(self) -> None:
         """Start a new generation; once all of it serves, the old one retires."""
         async with self._turn:
+            self._reload_waits = False
+            if self.stop.asked.is_set():
+                return
             places = list(self._places)
             self._manager.reloading()
             self._journal.reloading(len(places))
@@ -166,13 +183,15 @@ class Supervisor:
 
     async def _grow(self) -> None:
         async with self._turn:
-            place = Place(len(self._places) + 1, self._staff, self._turn)
+            if self.stop.asked.is_set():
+                return
+            place = Place(len(self._places) + 1, self._staff, self._turn, self.stop)
             self._places.append(place)
             self._journal.resized(len(self._places))
             place.take(None)
 
     async def _shrink(self) -> None:
         async with self._turn:
-            if len(self._places) > 1:
+            if len(self._places) > 1 and not self.stop.asked.is_set():
                 self._places.pop().give_up()
                 self._journal.resized(len(self._places))

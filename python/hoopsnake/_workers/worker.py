@@ -37,8 +37,9 @@ STACK_SIGNAL = signal.SIGRTMAX - 5
 """Has a worker write the stacks of its threads, whatever they are at. An application may have a use
 for SIGUSR1 and SIGUSR2."""
 
-# Bytes of what a worker says as it fails: they must fit into the socket at once.
+# Bytes of what a worker says as it fails, and seconds for it to go out.
 _LAST_WORDS = 60_000
+_LAST_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +96,23 @@ def _serve(assignment: Assignment, supervisor: socket.socket, last_words: socket
     except BaseException as error:
         status, text = 1, "".join(traceback.format_exception(_own_frames(error))).rstrip()
     if status:
+        # The loop has made the socket one that does not wait; its duplicate is the same in that.
+        last_words.settimeout(_LAST_PATIENCE)
         with contextlib.suppress(OSError):
-            last_words.sendall(messages.encode(messages.Failed(text[-_LAST_WORDS:], status)))
+            last_words.sendall(_failed(text, status))
     return status
+
+
+def _failed(text: str, status: int) -> bytes:
+    """Write why a worker fails, as much of the end of it as may be said."""
+    text = text[-_LAST_WORDS:]
+    while True:
+        line = messages.encode(messages.Failed(text, status))
+        excess = len(line) - _LAST_WORDS
+        if excess <= 0:
+            return line
+        # A character takes twelve bytes at the most, as a pair of surrogates.
+        text = text[excess // 12 + 1 :]
 
 
 def _status_of(error: SystemExit) -> tuple[int, str]:

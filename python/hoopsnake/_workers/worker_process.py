@@ -88,13 +88,15 @@ class WorkerProcess:
         cls, number: int, assignment: Assignment, path: Sequence[str], descriptors: Sequence[int]
     ) -> WorkerProcess:
         """Start a fresh interpreter that inherits these descriptors and has this `sys.path`."""
-        ours, its = socket.socketpair()
-        read, write = os.pipe()
         content = pickle.dumps(assignment)
         with contextlib.ExitStack() as on_failure:
-            on_failure.callback(os.close, read)
-            on_failure.callback(ours.close)
+            ours, its = socket.socketpair()
+            unowned = on_failure.enter_context(contextlib.ExitStack())
+            unowned.callback(ours.close)
             with its:
+                read, write = os.pipe()
+                stacks = os.fdopen(read, "rb", 0)
+                on_failure.callback(stacks.close)
                 try:
                     process = await asyncio.create_subprocess_exec(
                         sys.executable,
@@ -106,11 +108,17 @@ class WorkerProcess:
                     )
                 finally:
                     os.close(write)
+            on_failure.callback(_kill, process)
             # It fits into the socket's buffer; a worker that has died already is found out later.
             with contextlib.suppress(ConnectionError):
                 ours.sendall(content)
+            channel = await Channel.over(ours)
+            # It closes the socket from here on.
+            unowned.pop_all()
+            on_failure.callback(channel.close)
+            worker = cls(number, process, channel, await _reader_of(stacks))
             on_failure.pop_all()
-        return cls(number, process, await Channel.over(ours), await _reader_of(read))
+        return worker
 
     @property
     def how_it_ended(self) -> str:
@@ -176,6 +184,9 @@ class WorkerProcess:
 
     async def stacks(self) -> str:
         """Return what its threads are at, however busy they are."""
+        if not self._hears and not _catches(self._process.pid, STACK_SIGNAL):
+            # Its interpreter has not come so far, and would end.
+            return ""
         self._signal(STACK_SIGNAL)
         text = b""
         with contextlib.suppress(TimeoutError):
@@ -245,10 +256,23 @@ def _interpreter_flags() -> list[str]:
     return flags
 
 
-async def _reader_of(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+
+
+def _catches(process: int, number: int) -> bool:
+    """Whether a process handles a signal (proc(5), `SigCgt`): others it might die of."""
+    try:
+        with open(f"/proc/{process}/status", "rb") as file:
+            caught = next(line.split()[1] for line in file if line.startswith(b"SigCgt:"))
+    except (OSError, StopIteration):
+        return False
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
+async def _reader_of(file: Any) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
-    pipe, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
-    )
+    pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
     return reader, pipe

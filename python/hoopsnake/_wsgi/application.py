@@ -40,9 +40,11 @@ class WsgiApplication:
         *,
         threads: int,
         root_path: str,
+        journal: Journal,
         has_peers: bool = False,
     ) -> None:
         self._application = application
+        self._journal = journal
         self._environs = Environs(root_path, threads, has_peers)
         self._pool = ThreadPool(threads, "wsgi")
         self._loop = asyncio.get_running_loop()
@@ -71,7 +73,18 @@ class WsgiApplication:
         context = contextvars.copy_context()
         application = self._application
         self._pool.submit(lambda: context.run(exchange.run, application, environ))
-        await self._attend(exchange, receive, send)
+        try:
+            await self._attend(exchange, receive, send)
+        except asyncio.CancelledError:
+            # The thread goes on until it notices; what it raises then is still somebody's fault.
+            exchange.leave(partial(self._tell, scope))
+            raise
+
+    def _tell(self, scope: Scope, raised: BaseException) -> None:
+        request = f"{scope['method']} {scope['raw_path'].decode('latin-1')}"
+        known = scope["extensions"].get("hoopsnake.request_id")
+        request_id = None if known is None else known["id"]
+        self._journal.application_failed(raised, request, True, False, request_id)
 
     async def close(self, patience: float, journal: Journal) -> None:
         """Wait for the threads, for `patience` seconds; tell of those that are still at work."""

@@ -20,12 +20,12 @@ class Environs:
     """Makes environs; they begin as copies of one that has what is the same for all."""
 
     def __init__(self, root_path: str, threads: int, has_peers: bool) -> None:
-        self._prefix = len(root_path)
+        self._root_path = root_path
         self._names: dict[bytes, str] = {}
         self._template: Environ = {
             "REQUEST_METHOD": "",
             # PEP 3333: bytes that pass for text, each a character.
-            "SCRIPT_NAME": root_path.encode().decode("latin-1"),
+            "SCRIPT_NAME": _bytes_as_text(root_path),
             "PATH_INFO": "",
             "QUERY_STRING": "",
             "REQUEST_URI": "",
@@ -53,10 +53,14 @@ class Environs:
         environ["REQUEST_METHOD"] = scope["method"]
         target = scope["raw_path"].decode("latin-1")
         path: str = scope["path"]
+        root_path: str = scope["root_path"]
+        if root_path != self._root_path:
+            # A proxy has said that it mounts the application there.
+            environ["SCRIPT_NAME"] = _bytes_as_text(root_path)
         # ASGI has the mount's prefix in `path` too. Bytes of the path that are no ASCII pass for
         # text, each a character.
         environ["PATH_INFO"] = (
-            path[self._prefix :] if path.isascii() else unquote_to_bytes(target).decode("latin-1")
+            path[len(root_path) :] if path.isascii() else unquote_to_bytes(target).decode("latin-1")
         )
         if scope["query_string"]:
             query = environ["QUERY_STRING"] = scope["query_string"].decode("latin-1")
@@ -89,6 +93,10 @@ class Environs:
         if len(self._names) < _NAMES_REMEMBERED:
             self._names[name] = variable
         return variable
+
+
+def _bytes_as_text(text: str) -> str:
+    return text.encode().decode("latin-1")
 
 
 def _add_ends(environ: Environ, scope: dict[str, Any]) -> None:

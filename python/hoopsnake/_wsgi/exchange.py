@@ -53,6 +53,7 @@ class Exchange:
     # What the application raised.
     raised: BaseException | None = None
     waiter: asyncio.Future[None] | None = None
+    _report: Callable[[BaseException], None] | None = None
     _start: Message | None = None
     _declared: int | None = None
     _head_sent = False
@@ -70,13 +71,25 @@ class Exchange:
 
     def wake(self) -> None:
         """Let the coroutine look at the orders."""
-        if self.waiter is not None and not self.waiter.done():
+        if self._report is not None:
+            self._tell()
+        elif self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
 
     def give_up(self, failure: BaseException) -> None:
         """Let the thread's next call, or the one that it waits in, raise."""
         self.failure = failure
         self.open_gate()
+
+    def leave(self, report: Callable[[BaseException], None]) -> None:
+        """Have what the thread raises reported, now or later: nobody waits for it any more."""
+        self._report = report
+        self._tell()
+
+    def _tell(self) -> None:
+        raised, self.raised = self.raised, None
+        if raised is not None and self._report is not None:
+            self._report(raised)
 
     def open_gate(self) -> None:
         """Let the thread go on."""

@@ -11,7 +11,8 @@ Both sides touch `_calls`, `_idle` and `_waking` without a lock. That is sound f
    and then waits. Whoever brings a call puts it into `_calls` first, and then looks into `_idle`.
    So one of the two sees the other.
 3. `_waking` is set by whoever wakes a thread, and cleared by that thread before it looks at
-   `_calls`: while it is set, a thread will yet look.
+   `_calls`: while it is set, a thread will yet look. Whoever finds none to wake clears it too, and
+   then looks again: others may have relied on it meanwhile.
 """
 
 from __future__ import annotations
@@ -82,15 +83,21 @@ class ThreadPool:
             thread.join(max(deadline - time.monotonic(), 0))
 
     def _wake(self) -> None:
-        self._waking = True
-        try:
-            place = self._idle.pop()
-        except IndexError:
-            # All are at work: begin another, or leave it to the first that is through.
-            if not self._grow():
-                self._waking = False
-        else:
-            place.release()
+        while True:
+            self._waking = True
+            try:
+                place = self._idle.pop()
+            except IndexError:
+                # All are at work: begin another, or leave it to the first that is through.
+                if self._grow():
+                    return
+            else:
+                place.release()
+                return
+            self._waking = False
+            # One may have lain down since, and a call have come after that.
+            if not (self._calls and self._idle):
+                return
 
     def _grow(self) -> bool:
         with self._growing:
