@@ -331,7 +331,7 @@ async def test_where_nobody_looks_it_is_not_announced_and_not_taken() -> None:
 async def test_after_the_start_it_is_too_late_for_that() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(start())
-        with pytest.raises(RuntimeError, match="after 'http.response.start'"):
+        with pytest.raises(RuntimeError, match=r"after 'http.response.start'"):
             await send({"type": "http.response.debug", "info": {}})
         await send(body(b"ok"))
 

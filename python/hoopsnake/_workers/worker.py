@@ -67,9 +67,10 @@ def main(arguments: Sequence[str]) -> int:
         os.set_inheritable(number, False)
     faulthandler.enable(stacks)
     faulthandler.register(STACK_SIGNAL, stacks)
-    # Ctrl-C reaches every process of a terminal; it is the supervisor's to pass on. Not SIG_IGN:
-    # programs that the application starts would inherit that.
-    signal.signal(signal.SIGINT, lambda *_: None)
+    # Ctrl-C and the end of a terminal reach every process of it; they are the supervisor's to pass
+    # on. Not SIG_IGN: programs that the application starts would inherit that.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
     with socket.socket(fileno=control) as supervisor:
         content = supervisor.recv(length, socket.MSG_WAITALL)
         if len(content) < length:
