@@ -41,7 +41,8 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         answer = asyncio.create_task(server.get("/sleep/100"))
         await under_way(server)
         server.signal(signal.SIGTERM)
-        await server.wait_for("Stopping: 1 open connections, 1 requests at work")
+        # Connections that have only looked may still be on their way out.
+        await server.wait_for(r"Stopping: \d+ open connections, 1 requests at work")
         began = time.monotonic()
         server.signal(signal.SIGTERM)
         assert await server.ended() == 0
