@@ -13,6 +13,7 @@ from bench.compare.endpoints import Endpoint, Kind, endpoint
 from bench.compare.faults import NotMeasured
 from bench.compare.figures import Figures
 from bench.compare.measurement import Setting, measured_server
+from bench.compare.of_servers import OfServers
 from bench.compare.process import free_port
 
 ECHO_CONNECTIONS = 50
@@ -25,7 +26,7 @@ SPARE_FILES = 100
 
 
 @dataclass(frozen=True)
-class EchoWorkload:
+class EchoWorkload(OfServers):
     """The echo load against one echo program on each of the loops."""
 
     key: str
@@ -35,11 +36,6 @@ class EchoWorkload:
     kind: Kind = "tcp"
     size: int = ECHO_BYTES
     most_rounds: int | None = None
-
-    @property
-    def contenders(self) -> Sequence[str]:
-        """Who is measured."""
-        return [name for name, _ in self.servers]
 
     @property
     def loop_rows(self) -> Mapping[str, Sequence[str]]:
@@ -71,7 +67,7 @@ class EchoWorkload:
 
 
 @dataclass(frozen=True)
-class IdleWorkload:
+class IdleWorkload(OfServers):
     """Many open connections that say nothing: the memory that each one holds."""
 
     key: str
@@ -82,11 +78,6 @@ class IdleWorkload:
     settling: float = 0.0
     """Seconds of silence before memory is looked at."""
     most_rounds: int | None = None
-
-    @property
-    def contenders(self) -> Sequence[str]:
-        """Who is measured."""
-        return [name for name, _ in self.servers]
 
     @property
     def loop_rows(self) -> Mapping[str, Sequence[str]]:

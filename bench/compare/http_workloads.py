@@ -1,7 +1,7 @@
 """The workloads whose server answers requests or messages as fast as it can, over each protocol."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from bench.compare import answers, load
 from bench.compare.endpoints import Endpoint, endpoint
 from bench.compare.figures import Figures
 from bench.compare.measurement import Setting, measured_server
+from bench.compare.of_servers import OfServers
 from bench.compare.process import free_port
 from bench.compare.servers import HTTP_SERVERS, STATIC_PREFIX, HttpCommand, Offer
 
@@ -20,7 +21,7 @@ STATIC_FILE = "file.txt"
 
 
 @dataclass(frozen=True)
-class HttpWorkload:
+class HttpWorkload(OfServers):
     """wrk against a server."""
 
     key: str
@@ -35,16 +36,6 @@ class HttpWorkload:
     static: bytes | None = None
     """What the file has that is served under /static, where one is."""
     most_rounds: int | None = None
-
-    @property
-    def contenders(self) -> Sequence[str]:
-        """Who is measured."""
-        return [name for name, _ in self.servers]
-
-    @property
-    def loop_rows(self) -> Mapping[str, Sequence[str]]:
-        """None: servers differ in more than their loop."""
-        return {}
 
     def measure(self, contender: str, setting: Setting) -> Figures:
         """Start the server, check its answers, warm it up, load it, end it."""
@@ -95,7 +86,7 @@ def static_path() -> str:
 
 
 @dataclass(frozen=True)
-class Http2Workload:
+class Http2Workload(OfServers):
     """h2load against a server, over HTTP/2 from the first byte."""
 
     key: str
@@ -105,16 +96,6 @@ class Http2Workload:
     body_bytes: int
     servers: Sequence[tuple[str, HttpCommand]]
     most_rounds: int | None = None
-
-    @property
-    def contenders(self) -> Sequence[str]:
-        """Who is measured."""
-        return [name for name, _ in self.servers]
-
-    @property
-    def loop_rows(self) -> Mapping[str, Sequence[str]]:
-        """None: servers differ in more than their loop."""
-        return {}
 
     def measure(self, contender: str, setting: Setting) -> Figures:
         """Start the server, warm it up, load it, end it; the load looks at the answers."""
@@ -140,7 +121,7 @@ class Http2Workload:
 
 
 @dataclass(frozen=True)
-class WebSocketWorkload:
+class WebSocketWorkload(OfServers):
     """Messages over WebSockets, each sent when the last has come back."""
 
     key: str
@@ -149,16 +130,6 @@ class WebSocketWorkload:
     size: int
     servers: Sequence[tuple[str, HttpCommand]]
     most_rounds: int | None = None
-
-    @property
-    def contenders(self) -> Sequence[str]:
-        """Who is measured."""
-        return [name for name, _ in self.servers]
-
-    @property
-    def loop_rows(self) -> Mapping[str, Sequence[str]]:
-        """None: servers differ in more than their loop."""
-        return {}
 
     def measure(self, contender: str, setting: Setting) -> Figures:
         """Start the server, warm it up, load it, end it; the load looks at every byte."""

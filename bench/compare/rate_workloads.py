@@ -12,6 +12,7 @@ from bench.compare.endpoints import Endpoint
 from bench.compare.faults import NotMeasured
 from bench.compare.figures import Figures
 from bench.compare.measurement import Setting
+from bench.compare.of_servers import OfServers
 from bench.compare.process import Process, free_port
 from bench.compare.servers import HttpCommand, Offer
 
@@ -30,7 +31,7 @@ RECOVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class CalmWorkload:
+class CalmWorkload(OfServers):
     """Requests at 70 % of what the server was measured to answer at best, evenly spread."""
 
     key: str
@@ -38,16 +39,6 @@ class CalmWorkload:
     application: str
     servers: Sequence[tuple[str, HttpCommand]]
     most_rounds: int | None = None
-
-    @property
-    def contenders(self) -> Sequence[str]:
-        """Who is measured."""
-        return [name for name, _ in self.servers]
-
-    @property
-    def loop_rows(self) -> Mapping[str, Sequence[str]]:
-        """None: servers differ in more than their loop."""
-        return {}
 
     def measure(self, contender: str, setting: Setting) -> Figures:
         """Find out what it can do, then ask for less."""
@@ -114,7 +105,7 @@ class OverloadedServer:
 
 
 @dataclass(frozen=True)
-class OverloadWorkload:
+class OverloadWorkload(OfServers):
     """Ten times the requests that the application can answer, by clients who give up in time."""
 
     key: str
@@ -122,16 +113,6 @@ class OverloadWorkload:
     application: str
     servers: Mapping[str, OverloadedServer]
     most_rounds: int | None = None
-
-    @property
-    def contenders(self) -> Sequence[str]:
-        """Who is measured."""
-        return list(self.servers)
-
-    @property
-    def loop_rows(self) -> Mapping[str, Sequence[str]]:
-        """None: servers differ in more than their loop."""
-        return {}
 
     def measure(self, contender: str, setting: Setting) -> Figures:
         """Find out what it can do, ask for ten times as much, and see how it comes back."""
@@ -240,7 +221,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class StartWorkload:
+class StartWorkload(OfServers):
     """From the start of the program to the first byte of its first answer."""
 
     key: str
@@ -249,16 +230,6 @@ class StartWorkload:
     servers: Sequence[tuple[str, HttpCommand]]
     starts: int = 5
     most_rounds: int | None = None
-
-    @property
-    def contenders(self) -> Sequence[str]:
-        """Who is measured."""
-        return [name for name, _ in self.servers]
-
-    @property
-    def loop_rows(self) -> Mapping[str, Sequence[str]]:
-        """None: servers differ in more than their loop."""
-        return {}
 
     def measure(self, contender: str, setting: Setting) -> Figures:
         """Start it several times; the files have been read before and are in memory."""
