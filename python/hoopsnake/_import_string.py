@@ -10,6 +10,8 @@ from difflib import get_close_matches
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from hoopsnake._callables import accepts
+
 __all__ = ["ImportStringError", "load_app"]
 
 DEFAULT_ATTRIBUTE = "app"
@@ -114,7 +116,7 @@ def _suggestion(part: str, owner: Any) -> str:
 
 
 def _made_by_factory(factory: Any, place: _Place) -> Any:
-    if _accepts(factory, 0) is False:
+    if accepts(factory, 0) is False:
         raise ImportStringError(
             f"'{place}' wants arguments, and a factory is called without: is it the application "
             "itself? Then leave --factory out"
@@ -135,28 +137,15 @@ def _made_by_factory(factory: Any, place: _Place) -> Any:
 
 def _check_parameters(application: Any, place: _Place) -> None:
     """Refuse what can be called neither as ASGI nor as WSGI."""
-    if _accepts(application, 3) is not False or _accepts(application, 2) is not False:
+    if accepts(application, 3) is not False or accepts(application, 2) is not False:
         return
-    if _accepts(application, 0):
+    if accepts(application, 0):
         remark = "is it a factory? Then add --factory"
     else:
         remark = "an ASGI application is called with scope, receive and send"
     raise ImportStringError(
         f"'{place}' cannot be called with three arguments, as ASGI, nor with two, as WSGI: {remark}"
     )
-
-
-def _accepts(function: Any, count: int) -> bool | None:
-    """Tell whether `function` can be called with `count` arguments; None if it does not tell."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return None
-    try:
-        signature.bind(*[None] * count)
-    except TypeError:
-        return False
-    return True
 
 
 def _kind(thing: Any) -> str:

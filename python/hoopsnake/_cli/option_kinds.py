@@ -36,8 +36,6 @@ class Kind:
     """Makes the value of its text; raises ValueError that says what is wrong."""
     write: Callable[[Any], str] = str
     """Makes the text of a value, such as a person would write it."""
-    choices: tuple[str, ...] = ()
-    """The only texts there are, or none if there are more."""
     is_flag: bool = False
     """Whether it is on or off: an option without a value."""
     is_list: bool = False
@@ -131,7 +129,7 @@ def choice(*names: str) -> Kind:
             raise ValueError(f"{text!r} is not one of {', '.join(names)}")
         return text
 
-    return Kind("{" + ",".join(names) + "}", read, choices=names)
+    return Kind("{" + ",".join(names) + "}", read)
 
 
 def optional(kind: Kind) -> Kind:
@@ -159,7 +157,6 @@ def list_of(kind: Kind) -> Kind:
         kind.metavar,
         read,
         lambda values: ",".join(kind.write(value) for value in values),
-        choices=(),
         is_list=True,
         is_path=kind.is_path,
         is_place=kind.is_place,

@@ -6,6 +6,8 @@ import sys
 from types import TracebackType
 from typing import NoReturn
 
+from hoopsnake._own_frames import without_leading_machinery
+
 __all__ = ["leave_with_own_frames"]
 
 
@@ -20,7 +22,7 @@ def leave_with_own_frames(error: BaseException) -> NoReturn:
     if isinstance(error, SystemExit):
         raise error
 
-    own_frames = _without_leading_machinery(error.__traceback__)
+    own_frames = without_leading_machinery(error.__traceback__)
     hook = sys.excepthook
 
     def report(
@@ -33,15 +35,3 @@ def leave_with_own_frames(error: BaseException) -> NoReturn:
 
     sys.excepthook = report
     raise error
-
-
-def _without_leading_machinery(traceback: TracebackType | None) -> TracebackType | None:
-    """Drop the outermost frames that belong to us or to Python's import machinery."""
-    while traceback is not None and _is_machinery(traceback):
-        traceback = traceback.tb_next
-    return traceback
-
-
-def _is_machinery(traceback: TracebackType) -> bool:
-    module = str(traceback.tb_frame.f_globals.get("__name__", ""))
-    return module.partition(".")[0] in ("hoopsnake", "importlib", "zipimport")

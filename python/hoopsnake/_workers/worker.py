@@ -21,6 +21,7 @@ from hoopsnake._event_loop import EventLoop, run
 from hoopsnake._import_string import ImportStringError, load_app
 from hoopsnake._journal import Journal, configure_logging
 from hoopsnake._native import Server
+from hoopsnake._own_frames import without_leading_machinery
 from hoopsnake._server import serve_attended
 from hoopsnake._server_config import ServerConfig
 from hoopsnake._stop import Stop
@@ -95,7 +96,8 @@ def _serve(assignment: Assignment, supervisor: socket.socket, last_words: socket
     except SystemExit as error:
         status, text = _status_of(error)
     except BaseException as error:
-        status, text = 1, "".join(traceback.format_exception(_own_frames(error))).rstrip()
+        own = error.with_traceback(without_leading_machinery(error.__traceback__))
+        status, text = 1, "".join(traceback.format_exception(own)).rstrip()
     if status:
         # The loop has made the socket one that does not wait; its duplicate is the same in that.
         last_words.settimeout(_LAST_PATIENCE)
@@ -121,18 +123,6 @@ def _status_of(error: SystemExit) -> tuple[int, str]:
     if error.code is None or isinstance(error.code, int):
         return error.code or 0, ""
     return 1, str(error.code)
-
-
-def _own_frames(error: BaseException) -> BaseException:
-    """Drop the frames that led to the application's own code."""
-    found = error.__traceback__
-    while found is not None and _is_machinery(str(found.tb_frame.f_globals.get("__name__"))):
-        found = found.tb_next
-    return error.with_traceback(found)
-
-
-def _is_machinery(module: str) -> bool:
-    return module.partition(".")[0] in ("hoopsnake", "importlib", "zipimport")
 
 
 async def _attended(application: Any, config: ServerConfig, supervisor: socket.socket) -> None:

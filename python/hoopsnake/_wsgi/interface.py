@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, Literal
 
+from hoopsnake._callables import accepts
 from hoopsnake._errors import ServerError
 
 __all__ = ["Interface", "is_wsgi"]
@@ -24,7 +25,7 @@ def is_wsgi(application: Any, interface: Interface) -> bool:
         return interface == "wsgi"
     if not callable(application) or _is_async(application):
         return False
-    takes = {count for count in (2, 3) if _accepts(application, count)}
+    takes = {count for count in (2, 3) if accepts(application, count) is not False}
     if takes == {2}:
         return True
     if takes == {2, 3}:
@@ -44,16 +45,3 @@ def _is_async(application: Any) -> bool:
     else:
         call = getattr(type(application), "__call__", application)  # noqa: B004
     return inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
-
-
-def _accepts(application: Any, count: int) -> bool:
-    """Tell whether it may be called with so many arguments, which it may if it does not tell."""
-    try:
-        signature = inspect.signature(application)
-    except (TypeError, ValueError):
-        return True
-    try:
-        signature.bind(*[None] * count)
-    except TypeError:
-        return False
-    return True

@@ -121,4 +121,4 @@ def _encoder(model: Any) -> Callable[[Any], bytes]:
         return to_json
     if inspect.isclass(model) and (issubclass(model, Response) or model in (dict, list)):
         return to_json
-    return response_encoder(model).encode
+    return response_encoder(model)

@@ -198,8 +198,3 @@ def _name_of(name: str, marker: Marker) -> str:
     if isinstance(marker, Header):
         return (name.replace("_", "-") if marker.convert_underscores else name).lower()
     return name
-
-
-def is_body(parameter: Parameter) -> bool:
-    """Whether a parameter is the request's body or a part of it."""
-    return isinstance(parameter.marker, Body)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 from hoopsnake.web._errors import ResponseValidationError, WebError
 
-__all__ = ["Invalid", "ResponseEncoder", "Validator", "response_encoder", "validator"]
+__all__ = ["Invalid", "Validator", "response_encoder", "validator"]
 
 
 class Invalid(Exception):
@@ -25,12 +25,6 @@ class Validator(NamedTuple):
 
     of_json: Callable[[bytes], Any]
     of_object: Callable[[Any], Any]
-
-
-class ResponseEncoder(NamedTuple):
-    """How values of a return type are written as JSON; raises ResponseValidationError."""
-
-    encode: Callable[[Any], bytes]
 
 
 def validator(annotation: Any, metadata: tuple[Any, ...] = ()) -> Validator:
@@ -66,8 +60,11 @@ def _readable(error: Any) -> list[Any]:
     return errors
 
 
-def response_encoder(annotation: Any) -> ResponseEncoder:
-    """Make what writes values of a return type: only what the type declares, checked if need be."""
+def response_encoder(annotation: Any) -> Callable[[Any], bytes]:
+    """Make what writes values of a return type as JSON: only what the type declares.
+
+    What is written is checked if need be; that raises ResponseValidationError.
+    """
     if _is_struct(annotation):
         msgspec = _msgspec()
 
@@ -80,7 +77,7 @@ def response_encoder(annotation: Any) -> ResponseEncoder:
             encoded: bytes = msgspec.json.encode(value)
             return encoded
 
-        return ResponseEncoder(encode_struct)
+        return encode_struct
     adapter = _adapter(annotation, ())
     serializer, core = adapter.serializer, adapter.validator
     known = annotation if inspect.isclass(annotation) else None
@@ -95,7 +92,7 @@ def response_encoder(annotation: Any) -> ResponseEncoder:
         encoded: bytes = serializer.to_json(value, by_alias=True)
         return encoded
 
-    return ResponseEncoder(encode)
+    return encode
 
 
 @cache
