@@ -16,11 +16,26 @@ pub struct Deflater {
     compress: Option<Compress>,
     window: u8,
     forgets: bool,
+    /// It has compressed something since it began anew.
+    remembers: bool,
 }
 
 impl Deflater {
     pub fn new(window: u8, forgets: bool) -> Self {
-        Self { compress: None, window, forgets }
+        Self { compress: None, window, forgets, remembers: false }
+    }
+
+    pub fn window(&self) -> u8 {
+        self.window
+    }
+
+    /// Begins anew: what follows does not refer to what was before.
+    pub fn forget(&mut self) {
+        if std::mem::take(&mut self.remembers)
+            && let Some(compress) = &mut self.compress
+        {
+            compress.reset();
+        }
     }
 
     /// Compresses a message onto the end of `out`.
@@ -45,8 +60,9 @@ impl Deflater {
         if out.ends_with(&TAIL) {
             out.truncate(out.len() - TAIL.len());
         }
+        self.remembers = true;
         if self.forgets {
-            compress.reset();
+            self.forget();
         }
     }
 }

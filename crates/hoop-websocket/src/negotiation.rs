@@ -2,8 +2,8 @@
 
 /// The window that the server compresses with where it may choose: 4 KiB keep most of the gain, and
 /// take a good deal less memory than 32.
-const OWN_WINDOW: u8 = 12;
-const LARGEST_WINDOW: u8 = 15;
+pub const OWN_WINDOW: u8 = 12;
+pub const LARGEST_WINDOW: u8 = 15;
 /// zlib has no window of 256 bytes.
 const SMALLEST_WINDOW: u8 = 9;
 
@@ -23,21 +23,28 @@ pub struct Agreement {
 impl Agreement {
     /// The value of the response's Sec-WebSocket-Extensions.
     pub fn header(&self) -> String {
-        let mut text = String::from("permessage-deflate");
-        if self.server_forgets {
-            text.push_str("; server_no_context_takeover");
-        }
-        if self.client_forgets {
-            text.push_str("; client_no_context_takeover");
-        }
-        if self.server_window < LARGEST_WINDOW {
-            text.push_str(&format!("; server_max_window_bits={}", self.server_window));
-        }
+        let mut text = terms(self.server_forgets, self.client_forgets, self.server_window);
         if self.client_window < LARGEST_WINDOW {
             text.push_str(&format!("; client_max_window_bits={}", self.client_window));
         }
         text
     }
+}
+
+/// The extension's name and the parameters that an offer and an answer write alike; a client's window may have
+/// no value in an offer.
+pub(crate) fn terms(server_forgets: bool, client_forgets: bool, server_window: u8) -> String {
+    let mut text = String::from("permessage-deflate");
+    if server_forgets {
+        text.push_str("; server_no_context_takeover");
+    }
+    if client_forgets {
+        text.push_str("; client_no_context_takeover");
+    }
+    if server_window < LARGEST_WINDOW {
+        text.push_str(&format!("; server_max_window_bits={server_window}"));
+    }
+    text
 }
 
 /// Takes the first offer that can be kept to. `offers` are the values of Sec-WebSocket-Extensions.
@@ -58,11 +65,7 @@ fn accept(offer: &str) -> Option<Agreement> {
     };
     let mut seen = Vec::new();
     for part in parts {
-        let (name, value) = match part.split_once('=') {
-            Some((name, value)) => (name.trim(), Some(value.trim().trim_matches('"'))),
-            None => (part, None),
-        };
-        let name = name.to_ascii_lowercase();
+        let (name, value) = parameter(part);
         match (name.as_str(), value) {
             ("server_no_context_takeover", None) => agreement.server_forgets = true,
             ("client_no_context_takeover", None) => agreement.client_forgets = true,
@@ -89,8 +92,17 @@ fn accept(offer: &str) -> Option<Agreement> {
     Some(agreement)
 }
 
+/// The name of a parameter, in lower case, and its value.
+pub fn parameter(part: &str) -> (String, Option<&str>) {
+    let (name, value) = match part.split_once('=') {
+        Some((name, value)) => (name.trim(), Some(value.trim().trim_matches('"'))),
+        None => (part.trim(), None),
+    };
+    (name.to_ascii_lowercase(), value)
+}
+
 /// Section 7.1.2: a number from 8 to 15 without leading zeros.
-fn window(bits: &str) -> Option<u8> {
+pub fn window(bits: &str) -> Option<u8> {
     let is_plain = !bits.starts_with('0') && bits.bytes().all(|byte| byte.is_ascii_digit());
     bits.parse().ok().filter(|bits| is_plain && (8..=LARGEST_WINDOW).contains(bits))
 }

@@ -1,16 +1,17 @@
 //! Takes bytes in as they come, and gives out messages and control frames.
 
 use crate::deflate::Inflater;
-use crate::frame::{BINARY, CLOSE, CONTINUATION, Head, PING, TEXT, unmask};
+use crate::frame::{BINARY, CLOSE, CONTINUATION, Head, PING, TEXT, push_unmasked, unmask};
 use crate::negotiation::Agreement;
+use crate::role::Role;
 use crate::violation::Violation;
 
 /// Memory that a connection between messages may keep.
 const KEPT: usize = 4096;
-/// Of a length that a client only claims, so much is believed at once.
+/// Of a length that a peer only claims, so much is believed at once.
 const RESERVED_AT_ONCE: usize = 64 * 1024;
 
-/// What a client has sent.
+/// What a peer has sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A text message.
@@ -19,8 +20,8 @@ pub enum Event {
     Binary(Vec<u8>),
     /// A ping, to be answered with the same payload.
     Ping(Vec<u8>),
-    /// A pong.
-    Pong,
+    /// A pong, with the payload of the ping that it answers, or with any.
+    Pong(Vec<u8>),
     /// A close frame: its code, if it has one, and its reason.
     Close(Option<u16>, String),
 }
@@ -41,8 +42,9 @@ struct Message {
     valid: usize,
 }
 
-/// Reads a client's frames.
+/// Reads a peer's frames.
 pub struct Reader {
+    role: Role,
     /// What has arrived and was not looked at.
     input: Vec<u8>,
     taken: usize,
@@ -55,13 +57,11 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Takes messages of up to `largest` bytes, inflated.
-    pub fn new(agreement: Option<Agreement>, largest: usize) -> Self {
-        let inflater = agreement.map(|agreed| {
-            // zlib's smallest window takes apart what a smaller one has made.
-            Inflater::new(agreed.client_window.max(9), agreed.client_forgets)
-        });
+    /// Takes messages of up to `largest` bytes, inflated; `role` is whose reader it is.
+    pub fn new(role: Role, agreement: Option<Agreement>, largest: usize) -> Self {
+        let inflater = agreement.map(|agreed| role.inflater(agreed));
         Self {
+            role,
             input: Vec::new(),
             taken: 0,
             payload: None,
@@ -80,26 +80,38 @@ impl Reader {
         self.input.extend_from_slice(rest);
     }
 
-    /// Takes what belongs to a message that is under way to where it stays; what is left.
+    /// Takes what belongs to a message that is under way, or begins with these bytes, to where it stays;
+    /// what is left. What is not as plain as that is left to [`Self::next_event`], complaints too.
     fn take_directly<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let bytes = if self.payload.is_none() { self.begin_directly(bytes) } else { bytes };
         let (Some(payload), Some(message)) = (&mut self.payload, &mut self.message) else { return bytes };
         if payload.head.is_control() || message.is_compressed {
             return bytes;
         }
         let length = usize::try_from(payload.left).unwrap_or(usize::MAX).min(bytes.len());
         let (piece, rest) = bytes.split_at(length);
-        let before = message.bytes.len();
-        message.bytes.extend_from_slice(piece);
-        payload.head.mask = unmask(message.bytes.get_mut(before..).unwrap_or_default(), payload.head.mask);
+        payload.head.mask = push_unmasked(&mut message.bytes, piece, payload.head.mask);
         payload.left -= length as u64;
         rest
+    }
+
+    /// Begins a message whose head comes whole and lets it be taken as it is.
+    fn begin_directly<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let Ok(Some((head, length))) = Head::parse(bytes, self.role) else { return bytes };
+        let is_plain = matches!(head.opcode, TEXT | BINARY) && !head.is_compressed && self.message.is_none();
+        let fits = usize::try_from(head.length).is_ok_and(|length| length <= self.largest);
+        if !(is_plain && fits) || self.begin(head).is_err() {
+            return bytes;
+        }
+        self.payload = Some(Payload { head, left: head.length });
+        bytes.get(length..).unwrap_or_default()
     }
 
     /// The next event; `None` if more has to arrive first. After a violation there is no next.
     pub fn next_event(&mut self) -> Result<Option<Event>, Violation> {
         loop {
             if self.payload.is_none() {
-                let Some((head, length)) = Head::parse(self.rest())? else {
+                let Some((head, length)) = Head::parse(self.rest(), self.role)? else {
                     self.tidy();
                     return Ok(None);
                 };
@@ -204,7 +216,7 @@ impl Reader {
             PING => return Ok(Some(Event::Ping(std::mem::take(&mut self.control)))),
             CLOSE => return close(&self.control).map(Some),
             CONTINUATION | TEXT | BINARY => {}
-            _ => return Ok(Some(Event::Pong)),
+            _ => return Ok(Some(Event::Pong(std::mem::take(&mut self.control)))),
         }
         if !head.is_final {
             return Ok(None);
@@ -254,7 +266,8 @@ mod tests {
 
     use super::*;
     use crate::frame::{PONG, push_head};
-    use crate::writer::Writer;
+    use crate::role::MaskKeys;
+    use crate::writer::{Writer, frame_for_all};
 
     const LARGEST: usize = 100_000;
 
@@ -262,10 +275,8 @@ mod tests {
     fn frame(opcode: u8, is_final: bool, payload: &[u8]) -> Vec<u8> {
         let mask = [0x37, 0xfa, 0x21, 0x3d];
         let mut out = Vec::new();
-        push_head(&mut out, opcode, false, payload.len());
+        push_head(&mut out, opcode, false, payload.len(), Some(mask));
         out[0] &= if is_final { 0xff } else { 0x7f };
-        out[1] |= 0x80;
-        out.extend_from_slice(&mask);
         let start = out.len();
         out.extend_from_slice(payload);
         unmask(&mut out[start..], mask);
@@ -302,7 +313,7 @@ mod tests {
     }
 
     fn all(bytes: &[u8]) -> Result<Vec<Event>, Violation> {
-        read(&mut Reader::new(None, LARGEST), bytes)
+        read(&mut Reader::new(Role::Server, None, LARGEST), bytes)
     }
 
     fn agreement(window: u8, forgets: bool) -> Agreement {
@@ -327,12 +338,12 @@ mod tests {
         .concat();
         let expected = vec![
             Event::Ping(b"there?".to_vec()),
-            Event::Pong,
+            Event::Pong(Vec::new()),
             Event::Text("one two".to_owned()),
             Event::Close(Some(1000), "bye".to_owned()),
         ];
         assert_eq!(all(&bytes), Ok(expected.clone()));
-        let mut reader = Reader::new(None, LARGEST);
+        let mut reader = Reader::new(Role::Server, None, LARGEST);
         let drop_by_drop: Vec<Event> =
             bytes.iter().flat_map(|byte| read(&mut reader, &[*byte]).expect("no violation")).collect();
         assert_eq!(drop_by_drop, expected);
@@ -344,7 +355,7 @@ mod tests {
         let bytes = [frame(BINARY, true, &payload), frame(PING, true, b"there?")].concat();
         let expected = vec![Event::Binary(payload), Event::Ping(b"there?".to_vec())];
         for size in [1, 3, 7, 1000, 1023, 32_768, 70_001, 100_000] {
-            let mut reader = Reader::new(None, LARGEST);
+            let mut reader = Reader::new(Role::Server, None, LARGEST);
             let events: Vec<Event> = bytes
                 .chunks(size)
                 .flat_map(|piece| read(&mut reader, piece).expect("no violation"))
@@ -397,7 +408,7 @@ mod tests {
         let mut compressed = frame(TEXT, true, b"");
         compressed[0] |= 0x40;
         assert_eq!(all(&compressed), Err(Violation::ReservedBits));
-        let agreed = || Reader::new(Some(agreement(15, false)), LARGEST);
+        let agreed = || Reader::new(Role::Server, Some(agreement(15, false)), LARGEST);
         for opcode in [PING, CONTINUATION] {
             let mut wrong = frame(opcode, true, b"");
             wrong[0] |= 0x40;
@@ -415,7 +426,7 @@ mod tests {
         let mut frames = Vec::new();
         writer.binary(&vec![0; 50_000_000], &mut frames);
         assert!(frames.len() < LARGEST, "it must be the inflated size that counts");
-        let mut reader = Reader::new(Some(agreement(15, true)), LARGEST);
+        let mut reader = Reader::new(Role::Server, Some(agreement(15, true)), LARGEST);
         assert_eq!(read(&mut reader, &masked(&frames)), Err(Violation::TooLarge));
         let left = reader.message.as_ref().map_or(0, |message| message.bytes.capacity());
         assert!(left < 4 * LARGEST, "{left} bytes were inflated");
@@ -426,13 +437,88 @@ mod tests {
         // RFC 7692 section 7.2.3.4: "Hello" in a block with BFINAL, then the octet of an empty one.
         let mut message = frame(TEXT, true, &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00]);
         message[0] |= 0x40;
-        let mut reader = Reader::new(Some(agreement(15, false)), LARGEST);
+        let mut reader = Reader::new(Role::Server, Some(agreement(15, false)), LARGEST);
         for _ in 0..2 {
             assert_eq!(read(&mut reader, &message), Ok(vec![Event::Text("Hello".to_owned())]));
         }
     }
 
+    fn to_server(agreed: Option<Agreement>) -> (Writer, Reader) {
+        // A reader does not care how random the keys are.
+        let keys = MaskKeys::new(|bytes| {
+            bytes.iter_mut().zip((1..=u8::MAX).cycle()).for_each(|(byte, number)| *byte = number)
+        });
+        (Writer::masking(agreed, keys), Reader::new(Role::Server, agreed, LARGEST))
+    }
+
+    fn to_client(agreed: Option<Agreement>) -> (Writer, Reader) {
+        (Writer::new(agreed), Reader::new(Role::Client, agreed, LARGEST))
+    }
+
+    #[test]
+    fn a_client_wants_no_masks_and_a_server_wants_them() {
+        let (mut client, mut server) = to_server(None);
+        let mut frames = Vec::new();
+        client.text("hello", &mut frames);
+        client.ping(b"there?", &mut frames);
+        client.close(Some(1000), "", &mut frames);
+        assert_eq!(read(&mut to_client(None).1, &frames), Err(Violation::Masked));
+        let expected = vec![
+            Event::Text("hello".to_owned()),
+            Event::Ping(b"there?".to_vec()),
+            Event::Close(Some(1000), String::new()),
+        ];
+        assert_eq!(read(&mut server, &frames), Ok(expected));
+        frames.clear();
+        to_client(None).0.text("hello", &mut frames);
+        assert_eq!(read(&mut server, &frames), Err(Violation::Unmasked));
+    }
+
+    #[test]
+    fn a_client_that_cannot_make_the_window_it_was_told_does_not_compress() {
+        let agreed = Some(Agreement { client_window: 8, ..agreement(15, false) });
+        let (mut client, mut server) = to_server(agreed);
+        let (text, mut frames) = ("a".repeat(200), Vec::new());
+        client.text(&text, &mut frames);
+        assert_eq!(frames[0], 0x81);
+        assert_eq!(read(&mut server, &frames), Ok(vec![Event::Text(text)]));
+    }
+
     proptest! {
+        #[test]
+        fn messages_pass_either_way_as_agreed_and_cut_as_they_may_be(
+            texts in prop::collection::vec("[a-zß€ ]{0,300}", 1..6),
+            windows in (9_u8..=15, 9_u8..=15),
+            forgets: (bool, bool),
+            compresses: bool,
+            cut in 1_usize..200,
+        ) {
+            let agreed = compresses.then_some(Agreement {
+                server_forgets: forgets.0,
+                client_forgets: forgets.1,
+                server_window: windows.0,
+                client_window: windows.1,
+            });
+            for (mut writer, mut reader) in [to_server(agreed), to_client(agreed)] {
+                let (mut frames, mut expected) = (Vec::new(), Vec::new());
+                for text in &texts {
+                    writer.text(text, &mut frames);
+                    writer.ping(b"there?", &mut frames);
+                    writer.binary(text.as_bytes(), &mut frames);
+                    expected.extend([
+                        Event::Text(text.clone()),
+                        Event::Ping(b"there?".to_vec()),
+                        Event::Binary(text.clone().into_bytes()),
+                    ]);
+                }
+                let mut events = Vec::new();
+                for piece in frames.chunks(cut) {
+                    events.extend(read(&mut reader, piece).expect("no violation"));
+                }
+                prop_assert_eq!(events, expected);
+            }
+        }
+
         #[test]
         fn messages_pass_compressed_and_cut_as_they_may_be(
             texts in prop::collection::vec("[a-zß€ ]{0,300}", 1..6),
@@ -441,7 +527,7 @@ mod tests {
             cut in 1_usize..200,
         ) {
             let agreed = Some(agreement(window, forgets));
-            let (mut writer, mut reader) = (Writer::new(agreed), Reader::new(agreed, LARGEST));
+            let (mut writer, mut reader) = (Writer::new(agreed), Reader::new(Role::Server, agreed, LARGEST));
             let mut frames = Vec::new();
             for text in &texts {
                 writer.text(text, &mut frames);
@@ -459,16 +545,38 @@ mod tests {
         }
 
         #[test]
+        fn what_many_are_sent_passes_between_what_one_is_sent(
+            texts in proptest::collection::vec(("[ab ]{0,300}", any::<bool>()), 1..20),
+            window in 9u8..=15,
+            forgets: bool,
+        ) {
+            let agreed = Some(agreement(window, forgets));
+            let (mut writer, mut reader) = (Writer::new(agreed), Reader::new(Role::Server, agreed, LARGEST));
+            for (text, is_shared) in texts {
+                let mut frames = Vec::new();
+                if is_shared {
+                    let common = writer.window_for(text.as_bytes());
+                    frames = frame_for_all(true, text.as_bytes(), common);
+                    writer.sent_alike();
+                } else {
+                    writer.text(&text, &mut frames);
+                }
+                prop_assert_eq!(read(&mut reader, &masked(&frames)), Ok(vec![Event::Text(text)]));
+            }
+        }
+
+        #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>, compressed: bool) {
             let agreed = compressed.then(|| agreement(15, false));
-            let _ = read(&mut Reader::new(agreed, LARGEST), &bytes);
+            let _ = read(&mut Reader::new(Role::Server, agreed, LARGEST), &bytes);
+            let _ = read(&mut Reader::new(Role::Client, agreed, LARGEST), &bytes);
         }
 
         #[test]
         fn no_payload_makes_it_panic(payload: Vec<u8>, first: u8) {
             let mut bytes = frame(TEXT, true, &payload);
             bytes[0] = first;
-            let _ = read(&mut Reader::new(Some(agreement(15, false)), 1000), &bytes);
+            let _ = read(&mut Reader::new(Role::Server, Some(agreement(15, false)), 1000), &bytes);
         }
     }
 }

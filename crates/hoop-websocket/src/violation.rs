@@ -1,6 +1,6 @@
-//! How a client can break the rules.
+//! How a peer can break the rules.
 
-/// What a client did wrong.
+/// What a peer did wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// RFC 6455 section 5.2: bits that no extension has given a meaning.
@@ -12,6 +12,9 @@ pub enum Violation {
     /// Section 5.1.
     #[error("a client's frame must be masked")]
     Unmasked,
+    /// Section 5.1.
+    #[error("a server's frame must not be masked")]
+    Masked,
     /// Section 5.5.
     #[error("a control frame is fragmented or too long")]
     ControlFrame,
@@ -33,13 +36,13 @@ pub enum Violation {
     /// RFC 7692 section 7.2.2.
     #[error("compressed data is malformed")]
     Deflate,
-    /// More than the server takes.
+    /// More than is taken.
     #[error("message too large")]
     TooLarge,
 }
 
 impl Violation {
-    /// The code that tells it to the client (RFC 6455 section 7.4.1).
+    /// The code that tells it to the peer (RFC 6455 section 7.4.1).
     pub fn close_code(self) -> u16 {
         match self {
             Self::Text | Self::Deflate => 1007,
