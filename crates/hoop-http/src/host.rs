@@ -1,19 +1,28 @@
 //! Hosts as requests name them.
 
+/// What names consist of; a table, as each request has a name.
+static IN_NAMES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let it = byte as u8;
+        table[byte] = it.is_ascii_alphanumeric()
+            || matches!(it, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')')
+            || matches!(it, b'*' | b'+' | b';' | b'=');
+        byte += 1;
+    }
+    table
+};
+
 /// RFC 3986 section 3.2.2: a name, an IPv4 address or [IPv6], then perhaps a port; no user, no path.
 /// A comma is allowed there and refused here: it is what two Host headers look like to some.
 pub fn is_host(value: &[u8]) -> bool {
     let Some((name, port)) = split(value) else { return false };
-    let fits = |byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')')
-            || matches!(byte, b'*' | b'+' | b';' | b'=')
-    };
     let named = match name {
         [b'[', address @ .., b']'] => {
             !address.is_empty() && address.iter().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(byte))
         }
-        name => name.iter().all(fits),
+        name => name.iter().all(|byte| IN_NAMES[usize::from(*byte)]),
     };
     named
         && match port {

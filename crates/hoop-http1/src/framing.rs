@@ -99,7 +99,7 @@ pub fn check_trailer(field: Field<'_>) -> Result<(), Refusal> {
 }
 
 /// A number of nothing but digits, below 2^63.
-fn decimal(digits: &[u8]) -> Option<u64> {
+pub fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 19 {
         return None;
     }

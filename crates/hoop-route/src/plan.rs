@@ -123,7 +123,7 @@ impl Plan {
 
     /// Reads all arguments of a request, and all that is wrong with it. What is wrong is absent.
     pub fn extract<'r>(&self, request: &impl Request<'r>) -> (Vec<Argument<'r>>, Vec<Breach<'r>>) {
-        let mut found: Vec<Vec<Cow<'r, str>>> = vec![Vec::new(); self.parameters.len()];
+        let mut found: Vec<Texts<'r>> = self.parameters.iter().map(|_| Texts::Nothing).collect();
         self.gather(request, &mut found);
         let mut arguments = Vec::with_capacity(found.len());
         let mut breaches = Vec::new();
@@ -142,11 +142,17 @@ impl Plan {
     }
 
     /// Finds the texts of all parameters.
-    fn gather<'r>(&self, request: &impl Request<'r>, found: &mut [Vec<Cow<'r, str>>]) {
+    fn gather<'r>(&self, request: &impl Request<'r>, found: &mut [Texts<'r>]) {
         for (parameter, texts) in self.parameters.iter().zip(found.iter_mut()) {
             match parameter.place {
-                Place::Path(index) => texts.extend(request.captured().get(index).cloned()),
-                Place::Header => texts.extend(request.headers(&parameter.name)),
+                Place::Path(index) => {
+                    if let Some(text) = request.captured().get(index) {
+                        texts.push(parameter, text.clone());
+                    }
+                }
+                Place::Header => {
+                    request.headers(&parameter.name).for_each(|text| texts.push(parameter, text));
+                }
                 Place::Query | Place::Cookie => {}
             }
         }
@@ -164,11 +170,30 @@ impl Plan {
         }
     }
 
-    fn put<'r>(&self, place: Place, name: &str, value: Cow<'r, str>, found: &mut [Vec<Cow<'r, str>>]) {
+    fn put<'r>(&self, place: Place, name: &str, value: Cow<'r, str>, found: &mut [Texts<'r>]) {
         for (parameter, texts) in self.parameters.iter().zip(found) {
             if parameter.place == place && *parameter.name == *name {
-                texts.push(value.clone());
+                texts.push(parameter, value.clone());
             }
+        }
+    }
+}
+
+/// What a request has for a parameter: as much of it as counts.
+enum Texts<'r> {
+    Nothing,
+    One(Cow<'r, str>),
+    Many(Vec<Cow<'r, str>>),
+}
+
+impl<'r> Texts<'r> {
+    /// Of several in a query the last counts, of several headers the first.
+    fn push(&mut self, parameter: &Parameter, text: Cow<'r, str>) {
+        match (&mut *self, &parameter.shape) {
+            (Self::Many(texts), _) => texts.push(text),
+            (_, Shape::Many(..)) => *self = Self::Many(vec![text]),
+            (Self::One(_), Shape::One(_)) if parameter.place == Place::Header => {}
+            (_, Shape::One(_)) => *self = Self::One(text),
         }
     }
 }
@@ -176,25 +201,16 @@ impl Plan {
 type Found<'r> = (Option<usize>, Complaint, Input<'r>);
 
 impl Parameter {
-    fn read<'r>(&self, mut texts: Vec<Cow<'r, str>>) -> Result<Argument<'r>, Vec<Found<'r>>> {
-        if texts.is_empty() {
-            return match self.required {
-                false => Ok(Argument::Absent),
-                true => Err(vec![(None, Complaint::Missing, Input::Nothing)]),
-            };
-        }
-        match &self.shape {
-            Shape::One(scalar) => {
-                let text = match self.place {
-                    Place::Header => texts.swap_remove(0),
-                    _ => texts.pop().unwrap_or_default(),
-                };
-                scalar
-                    .read(text.clone())
-                    .map(Argument::One)
-                    .map_err(|complaint| vec![(None, complaint, Input::Text(text))])
-            }
-            Shape::Many(scalar, length) => read_many(scalar, *length, texts),
+    fn read<'r>(&self, texts: Texts<'r>) -> Result<Argument<'r>, Vec<Found<'r>>> {
+        match (texts, &self.shape) {
+            (Texts::Nothing, _) if self.required => Err(vec![(None, Complaint::Missing, Input::Nothing)]),
+            (Texts::Nothing, _) => Ok(Argument::Absent),
+            (Texts::One(text), Shape::One(scalar) | Shape::Many(scalar, _)) => scalar
+                .read(text.clone())
+                .map(Argument::One)
+                .map_err(|complaint| vec![(None, complaint, Input::Text(text))]),
+            (Texts::Many(texts), Shape::Many(scalar, length)) => read_many(scalar, *length, texts),
+            (Texts::Many(texts), Shape::One(scalar)) => read_many(scalar, Length::default(), texts),
         }
     }
 }

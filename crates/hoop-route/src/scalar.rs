@@ -105,6 +105,9 @@ impl Scalar {
 /// Reads a whole number: space around it, a sign, underscores between digits, and a fraction of
 /// zeros are all allowed.
 fn integer<'t>(text: &str) -> Result<Value<'t>, Complaint> {
+    if let Some(number) = few_digits(text) {
+        return Ok(Value::Integer(number));
+    }
     let text = text.trim();
     if text.len() > DIGITS_AT_MOST {
         return Err(Complaint::IntegerTooLong);
@@ -127,6 +130,15 @@ fn integer<'t>(text: &str) -> Result<Value<'t>, Complaint> {
     let signed =
         format!("{}{}", if negative { "-" } else { "" }, if digits.is_empty() { "0" } else { digits });
     Ok(signed.parse().map_or_else(|_| Value::LargeInteger(signed), Value::Integer))
+}
+
+/// What nearly all whole numbers are: digits alone, and not more than certainly fit.
+fn few_digits(text: &str) -> Option<i64> {
+    if !(1..=18).contains(&text.len()) {
+        return None;
+    }
+    text.bytes()
+        .try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
 }
 
 /// Takes out single underscores that have a digit on either side.
