@@ -34,6 +34,7 @@ pub async fn serve<A: Application, E: Executor>(
     let _listening = shutdown.listens();
     let listener = listener;
     let limiter = settings.limiter.clone();
+    executor.spawn(limiter.outbox.clone().serve());
     executor.spawn(limiter.clone().keep_time(application.clone(), shutdown.clone()));
     let serving = Rc::new(Serving { application, executor, settings });
     let mut accepted_at_once = 0;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -12,6 +13,12 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::compression::CompressedBody;
 use crate::file_part::FilePart;
+use crate::line::{Straight, StraightLine};
+use crate::websocket::SharedMessage;
+
+/// A longer chunk takes its turn: what the system does not take of one that goes straight is kept with its
+/// connection, where nothing tells whoever sends to wait.
+const LONGEST_STRAIGHT: usize = 16 * 1024;
 
 /// The stream ended before it was complete, so the connection must not be used again.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -65,6 +72,8 @@ struct Channel {
     waited_before_abort: bool,
     reader_gone: bool,
     reader: Option<Waker>,
+    /// The way past the reader while it waits, where the body is chunked by HTTP/1.1.
+    straight: Option<Arc<dyn StraightLine>>,
     on_drained: Option<Wakeup>,
     on_gone: Option<Wakeup>,
 }
@@ -84,6 +93,28 @@ impl BodySender {
             channel.pieces.push_back(piece);
         }
         wake(channel);
+    }
+
+    /// Sends what many are sent: at once, where nothing is in front of it and the connection allows it, else
+    /// in its turn.
+    pub fn push_shared(&self, message: &SharedMessage) {
+        match self.send_straight(message) {
+            Straight::Sent => {}
+            Straight::Stuck => wake(self.channel.borrow_mut()),
+            Straight::Refused => self.push(message.payload().clone()),
+        }
+    }
+
+    fn send_straight(&self, message: &SharedMessage) -> Straight {
+        let channel = self.channel.borrow();
+        let Some(line) = &channel.straight else { return Straight::Refused };
+        // The reader has taken all there was, and waits: what it had is written once its line is flushed.
+        let is_waiting = channel.reader.is_some() && channel.pieces.is_empty();
+        let chunk = message.chunk();
+        if !is_waiting || chunk.is_empty() || chunk.len() > LONGEST_STRAIGHT {
+            return Straight::Refused;
+        }
+        line.send_straight(chunk)
     }
 
     /// Ends the body with trailers.
@@ -147,11 +178,20 @@ impl Drop for BodySender {
 /// The reading end of a streamed body.
 pub struct BodyStream(Rc<RefCell<Channel>>);
 
+impl BodyStream {
+    /// Lets what many are sent go past the reader. It has to be one that puts the pieces into chunks and
+    /// keeps nothing back behind a flush.
+    pub fn may_go(&self, straight: Arc<dyn StraightLine>) {
+        self.0.borrow_mut().straight = Some(straight);
+    }
+}
+
 impl Drop for BodyStream {
     fn drop(&mut self) {
         let (drained, gone) = {
             let mut channel = self.0.borrow_mut();
             channel.reader_gone = true;
+            channel.straight = None;
             channel.pieces.clear();
             channel.buffered = 0;
             (channel.on_drained.take(), channel.on_gone.take())
@@ -280,6 +320,7 @@ fn poll_stream(
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::sync::Mutex;
 
     use http_body_util::BodyExt;
 
@@ -344,6 +385,105 @@ mod tests {
         let Poll::Ready(Some(Ok(last))) = Pin::new(&mut body).poll_frame(&mut cx) else { panic!("a frame") };
         assert_eq!(last.into_trailers().expect("trailers")["etag"], "x");
         assert!(matches!(frame(&mut body), Poll::Ready(None)));
+    }
+
+    /// A connection that takes what it is given, or answers as it is told to.
+    struct Taking(Mutex<(Straight, Vec<u8>)>);
+
+    impl Taking {
+        fn answer(&self, answer: Straight) {
+            self.0.lock().expect("one thread").0 = answer;
+        }
+
+        fn taken(&self) -> String {
+            String::from_utf8(self.0.lock().expect("one thread").1.clone()).expect("text")
+        }
+    }
+
+    impl StraightLine for Taking {
+        fn send_straight(&self, bytes: &[u8]) -> Straight {
+            let mut inside = self.0.lock().expect("one thread");
+            if inside.0 != Straight::Refused {
+                inside.1.extend_from_slice(bytes);
+            }
+            inside.0
+        }
+    }
+
+    fn straight_body() -> (BodySender, ResponseBody, Arc<Taking>) {
+        let (sender, body) = ResponseBody::stream(None);
+        let line = Arc::new(Taking(Mutex::new((Straight::Sent, Vec::new()))));
+        let ResponseBody::Stream(stream) = &body else { unreachable!() };
+        stream.may_go(line.clone());
+        (sender, body, line)
+    }
+
+    fn said(text: &str) -> SharedMessage {
+        SharedMessage::text(text.to_owned())
+    }
+
+    #[test]
+    fn what_many_are_sent_goes_straight_only_past_a_reader_that_waits() {
+        let (sender, mut body, line) = straight_body();
+        sender.push_shared(&said("first"));
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(chunk))) if chunk == "first"));
+        sender.push_shared(&said("second"));
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(chunk))) if chunk == "second"));
+        assert!(frame(&mut body).is_pending());
+        assert_eq!(line.taken(), "");
+        sender.push_shared(&said("third is straight"));
+        assert_eq!(line.taken(), "11\r\nthird is straight\r\n");
+        assert_eq!(sender.buffered(), 0);
+        sender.push(Bytes::from_static(b"fourth"));
+        sender.push_shared(&said("fifth"));
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(chunk))) if chunk == "fourth"));
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(chunk))) if chunk == "fifth"));
+        assert!(frame(&mut body).is_pending());
+        line.answer(Straight::Refused);
+        sender.push_shared(&said("sixth"));
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(chunk))) if chunk == "sixth"));
+        sender.finish();
+        sender.push_shared(&said("too late"));
+        assert_eq!(line.taken().len(), 23, "one went straight");
+    }
+
+    #[test]
+    fn a_chunk_that_is_stuck_has_the_reader_look_after_it_and_the_next_takes_its_turn() {
+        let (sender, mut body, line) = straight_body();
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        assert!(Pin::new(&mut body).poll_frame(&mut Context::from_waker(&waker)).is_pending());
+        line.answer(Straight::Stuck);
+        sender.push_shared(&said("a"));
+        assert!(woken.0.load(std::sync::atomic::Ordering::Relaxed));
+        line.answer(Straight::Sent);
+        sender.push_shared(&said("b"));
+        assert_eq!(line.taken(), "1\r\na\r\n");
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(chunk))) if chunk == "b"));
+    }
+
+    #[derive(Default)]
+    struct Woken(std::sync::atomic::AtomicBool);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn nothing_goes_straight_that_is_empty_or_long_or_for_nobody() {
+        let (sender, mut body, line) = straight_body();
+        assert!(frame(&mut body).is_pending());
+        sender.push_shared(&said(""));
+        assert!(frame(&mut body).is_pending(), "an empty chunk would be the end");
+        let long = "x".repeat(LONGEST_STRAIGHT);
+        sender.push_shared(&said(&long));
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(chunk))) if chunk == long));
+        assert!(frame(&mut body).is_pending());
+        drop(body);
+        sender.push_shared(&said("gone"));
+        assert_eq!(line.taken(), "");
     }
 
     #[test]

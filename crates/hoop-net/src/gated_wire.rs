@@ -215,6 +215,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GatedWire<S> {
         Poll::Pending
     }
 
+    /// Hands bytes to the system if nothing is in front of them; how many it has taken, and whether those
+    /// are on their way.
+    pub fn send_at_once(&mut self, bytes: &[u8]) -> (usize, bool) {
+        self.wire.send_at_once(bytes)
+    }
+
     /// Tells the other end how writing goes.
     fn note<T>(&self, written: Poll<T>) -> Poll<T> {
         self.passage.written(self.wire.sent(), written.is_pending());

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use hoop_http1::{Gate, MessageLimits, Refusal};
-use http::header::CONNECTION;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1::{self, Parts};
 use hyper::service::service_fn;
@@ -52,7 +52,11 @@ pub async fn serve_http1<A: Application>(
     let limits = watched.limiter().limits();
     let message = within_hyper(limits.message);
     let peer_sends = PeerSends::default();
-    let wire = Wire::new(transport, peer_sends.clone()).with_interim(interim);
+    let outbox = watched.limiter().outbox.clone();
+    let is_bare = transport.is_bare();
+    let wire = Wire::new(transport, peer_sends.clone()).with_interim(interim).through(outbox);
+    // TLS keeps back what it has made of it.
+    let straight = is_bare.then(|| wire.straight());
     let passage = watched.passage().clone();
     let at_rest = passage.clone();
     let gate = Gate::new(message);
@@ -69,6 +73,7 @@ pub async fn serve_http1<A: Application>(
         peer_sends.set(asks_for_websocket || number.is_err() || !request.body().is_end_stream());
         let (application, remembered, passage) = (application.clone(), remembered.clone(), passage.clone());
         let (entrance, shutdown) = (entrance.clone(), shutdown.clone());
+        let straight = straight.clone().filter(|_| takes_chunks(&request));
         async move {
             let mut response = match number {
                 Ok(number) => {
@@ -93,6 +98,11 @@ pub async fn serve_http1<A: Application>(
             if shutdown.has_begun() {
                 // It came while the connection lingered, and is the last; hyper knows nothing of that.
                 response.headers_mut().entry(CONNECTION).or_insert(CLOSE);
+            }
+            if let Some(straight) = straight.filter(|_| is_put_into_chunks(&response))
+                && let ResponseBody::Stream(stream) = response.body()
+            {
+                stream.may_go(straight);
             }
             Ok::<_, Infallible>(response.map(|body| AnsweredBody::new(body, Answered::new(passage))))
         }
@@ -199,6 +209,22 @@ async fn unless_refused(
         None => answering.as_mut().poll(cx).map(Ok),
     })
     .await
+}
+
+/// Whether a response to this may come in chunks.
+fn takes_chunks(request: &Request<Incoming>) -> bool {
+    request.version() == Version::HTTP_11 && !matches!(*request.method(), Method::HEAD | Method::CONNECT)
+}
+
+/// Whether hyper puts the body of a response into chunks (RFC 9112 section 6.1), and nothing else into them.
+fn is_put_into_chunks(response: &Response<ResponseBody>) -> bool {
+    let (status, headers) = (response.status(), response.headers());
+    let has_body =
+        !status.is_informational() && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    has_body
+        && response.body().size_hint().exact().is_none()
+        && !headers.contains_key(CONTENT_LENGTH)
+        && !headers.contains_key(TRANSFER_ENCODING)
 }
 
 /// Whether a connection becomes something else with this answer: a WebSocket, or a tunnel.

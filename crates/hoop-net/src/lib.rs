@@ -9,7 +9,9 @@
 //! - [`Limits`], [`Limiter`]: what clients may have, and what they are held to.
 //! - [`ResponseBody`], [`BodySender`]: whole or streamed bodies, with backpressure.
 //! - [`StaticFiles`]: folders that are answered from before the application is asked.
+//! - [`Folder`]: opens the files of a folder, and none outside of it.
 //! - [`Compression`]: of what the application sends.
+//! - [`client`]: the HTTP client.
 //! - [`WebSocketHandshake`], [`WebSocket`]: the server's side of RFC 6455.
 
 mod accept;
@@ -18,6 +20,7 @@ mod answer;
 mod answered_body;
 mod application;
 mod body;
+pub mod client;
 mod compression;
 mod connection;
 mod drive;
@@ -35,8 +38,10 @@ mod incoming_body;
 mod interim;
 mod limiter;
 mod limits;
+mod line;
 mod listen_socket;
 mod listener;
+mod outbox;
 mod passage;
 mod peer_address;
 mod readiness;
@@ -57,11 +62,12 @@ pub use compression::{Compression, Levels};
 pub use connection::{ConnectionFacts, HandshakeFailure, ServeSettings};
 pub use error::ListenError;
 pub use file_part::FilePart;
-pub use files::{FileSettings, FilesError, StaticFiles};
+pub use files::{FileSettings, FilesError, Folder, StaticFiles, is_absence};
 pub use give_way::give_way;
 pub use hoop_http::Coding;
 pub use hoop_http1::{MessageLimits, Refusal};
 pub use hoop_limits::PaceLimits;
+pub use hoop_websocket::Offer as DeflateOffer;
 pub use http2::Http2Options;
 pub use incoming_body::{BodyError, IncomingBody};
 pub use interim::InterimResponses;
@@ -74,4 +80,6 @@ pub use readiness::{LevelPoller, Readiness};
 pub use shutdown::{OpenConnection, Shutdown};
 pub use tls::{ClientCertificates, Renewal, TlsError, TlsFacts, TlsFiles, TlsIdentity};
 pub use traffic::Traffic;
-pub use websocket::{Message, PendingWebSocket, WebSocket, WebSocketHandshake, WebSocketOptions};
+pub use websocket::{
+    AtOnce, Ender, Message, PendingWebSocket, SharedMessage, WebSocket, WebSocketHandshake, WebSocketOptions,
+};

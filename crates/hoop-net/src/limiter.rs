@@ -16,6 +16,7 @@ use crate::application::Application;
 use crate::entrance::Entrance;
 use crate::heap;
 use crate::limits::Limits;
+use crate::outbox::Outbox;
 use crate::passage::Passage;
 use crate::shutdown::Shutdown;
 use crate::traffic::Traffic;
@@ -62,6 +63,8 @@ impl Watched {
 pub struct Limiter {
     limits: Limits,
     pub(crate) entrance: Entrance,
+    /// Where short answers of its connections wait to be sent.
+    pub(crate) outbox: Arc<Outbox>,
     tick: Duration,
     clock: Cell<CoarseClock>,
     began: Instant,
@@ -91,6 +94,7 @@ impl Limiter {
         let tick = tick.clamp(SHORTEST_TICK, LONGEST_TICK);
         Rc::new(Self {
             entrance: Entrance::new(limits.concurrency, limits.queue),
+            outbox: Arc::default(),
             limits,
             tick,
             clock: Cell::new(CoarseClock::new(tick, Duration::ZERO)),
@@ -133,7 +137,7 @@ impl Limiter {
                 self.tell_overload(&*application);
                 tokio::select! {
                     biased;
-                    () = shutdown.begun() => return,
+                    () = shutdown.begun() => return self.outbox.close(),
                     () = self.changed.notified() => self.advance(),
                 };
             }

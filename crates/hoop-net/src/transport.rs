@@ -62,6 +62,11 @@ impl Transport {
         Self { layer: Layer::Tls(Box::new(stream)), ahead: Bytes::new(), traffic }
     }
 
+    /// Whether what is written goes to the system as it is.
+    pub fn is_bare(&self) -> bool {
+        matches!(self.layer, Layer::Bare(_))
+    }
+
     fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = written {
             self.traffic.sent_more(bytes);

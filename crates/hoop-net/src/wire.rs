@@ -1,8 +1,9 @@
 //! The byte stream under hyper: short responses go out in a row, and it is closed in stages.
 //!
 //! hyper hands over head and body as two pieces. Short ones are put together and wait for the flush,
-//! and that lets all connections that are ready be served before it sends (docs/adr/0013). One `send`
-//! costs the kernel less than a vectored write: it skips the file layer's own path.
+//! and that lets all connections that are ready be served before it sends (docs/adr/0013): it leaves what
+//! is pending to the outbox, or gives way once where there is none. One `send` costs the kernel less than
+//! a vectored write: it skips the file layer's own path.
 //!
 //! A socket that is closed while its peer still sends is reset, and the reset may overtake the last
 //! response. So where the peer may be sending, what it sends is read and thrown away for a while
@@ -20,9 +21,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use crate::interim::InterimResponses;
-
-/// What a connection that never rests keeps of the memory for what is pending.
-const KEPT_LEAN: usize = 4096;
+use crate::line::{SharedLine, StraightLine, gone};
+use crate::outbox::{Holding, Outbox};
 
 /// What fits is joined: a few headers and a body of some kilobytes.
 const JOIN_UP_TO: usize = 16 * 1024;
@@ -53,43 +53,47 @@ enum Closing {
 
 /// A connection's stream.
 pub struct Wire<S: AsyncWrite + Unpin> {
-    stream: S,
-    /// Short output that was accepted and waits for `poll_flush`, but for the first `sent` bytes.
-    pending: Vec<u8>,
-    sent: usize,
-    /// Bytes that the system has taken, of all output.
-    taken: u64,
+    line: Arc<SharedLine<S>>,
     peer_sends: PeerSends,
     interim: Option<InterimResponses>,
-    /// What is pending may go out: the others had their turn.
+    /// Where short output goes, and the line as it is known there.
+    outbox: Option<(Arc<Outbox>, Arc<dyn Holding>)>,
+    /// Without an outbox: what is pending may go out, as the others had their turn.
     gave_way: bool,
-    is_lean: bool,
     closing: Closing,
 }
 
 impl<S: AsyncWrite + Unpin> Wire<S> {
     pub fn new(stream: S, peer_sends: PeerSends) -> Self {
         Self {
-            stream,
-            pending: Vec::new(),
-            sent: 0,
-            taken: 0,
+            line: Arc::new(SharedLine::new(stream)),
             peer_sends,
             interim: None,
+            outbox: None,
             gave_way: false,
-            is_lean: false,
             closing: Closing::Not,
         }
     }
 
-    /// From now on keeps little memory while nothing is pending: the connection never rests.
+    /// From now on keeps little memory while nothing is pending: the connection never rests. It sends by
+    /// itself too: who writes may not look after the connection again once all is written.
     pub fn keep_lean(&mut self) {
-        self.is_lean = true;
+        self.outbox = None;
+        self.line.lock().is_lean = true;
+    }
+
+    /// Hands bytes to the system if nothing is in front of them; how many were taken, and whether there is
+    /// nothing to flush, as there may be with TLS.
+    pub fn send_at_once(&mut self, bytes: &[u8]) -> (usize, bool) {
+        let mut line = self.line.lock();
+        let sent = line.send_at_once(bytes);
+        let cx = &mut Context::from_waker(Waker::noop());
+        (sent, line.pending.is_empty() && line.poll_flush_stream(cx).is_ready())
     }
 
     /// Bytes that the system has taken.
     pub fn sent(&self) -> u64 {
-        self.taken
+        self.line.lock().taken
     }
 
     /// Sends these too.
@@ -100,48 +104,54 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
 
     /// Gives back memory that a quiet connection has no use for.
     pub fn rest(&mut self) {
-        if self.pending.is_empty() {
-            self.pending = Vec::new();
+        let mut line = self.line.lock();
+        if line.pending.is_empty() {
+            line.pending = Vec::new();
+            line.task = None;
         }
     }
+}
 
-    /// Sends what is pending, whoever else is ready.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(left) = self.pending.get(self.sent..).filter(|left| !left.is_empty()) {
-            match std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, left))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent => {
-                    self.sent += sent;
-                    self.taken += sent as u64;
-                }
-            }
-        }
-        if self.is_lean && self.pending.capacity() > KEPT_LEAN {
-            self.pending = Vec::new();
-        }
-        self.pending.clear();
-        self.sent = 0;
-        self.gave_way = false;
-        Poll::Ready(Ok(()))
+impl<S: AsyncWrite + Unpin + Send + 'static> Wire<S> {
+    /// The way past whoever writes.
+    pub fn straight(&self) -> Arc<dyn StraightLine> {
+        self.line.clone()
+    }
+
+    /// Has short output sent through there. Whoever writes has to flush again whenever the connection's task
+    /// is woken, as hyper does.
+    pub fn through(mut self, outbox: Arc<Outbox>) -> Self {
+        self.outbox = Some((outbox, self.line.clone()));
+        self
     }
 }
 
 impl<S: AsyncWrite + Unpin> Drop for Wire<S> {
     /// A connection that ends before its next flush still sends what it accepted, if the socket
-    /// takes it at once.
+    /// takes it at once. The outbox may have its line for some moments yet.
     fn drop(&mut self) {
-        let _ = self.poll_send(&mut Context::from_waker(Waker::noop()));
+        let mut line = self.line.lock();
+        let _ = line.poll_send(&mut Context::from_waker(Waker::noop()));
+        line.pending = Vec::new();
+        let stream = line.stream.take();
+        drop(line);
+        drop(stream);
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer)?;
-        if read.is_pending() && !self.pending.is_empty() {
+        let (read, is_waiting) = {
+            let mut line = self.line.lock();
+            let Some(stream) = &mut line.stream else { return Poll::Ready(Err(gone())) };
+            let read = Pin::new(stream).poll_read(cx, buffer)?;
+            (read, !line.pending.is_empty() && !line.is_held)
+        };
+        if read.is_pending() && is_waiting {
             // Who only waits for the peer may not flush: hyper hands an upgraded stream over with
             // its last response still pending.
             let _ = self.poll_flush(cx)?;
@@ -156,60 +166,79 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
+        let mut line = self.line.lock();
+        line.is_flushed = false;
         let length: usize = pieces.iter().map(|piece| piece.len()).sum();
-        if this.pending.len() + length > JOIN_UP_TO {
-            std::task::ready!(this.poll_send(cx))?;
+        if line.pending.len() + length > JOIN_UP_TO {
+            std::task::ready!(line.poll_send(cx))?;
         }
         if length > JOIN_UP_TO {
-            let sent = std::task::ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, pieces))?;
-            this.taken += sent as u64;
+            let Some(stream) = &mut line.stream else { return Poll::Ready(Err(gone())) };
+            let sent = std::task::ready!(Pin::new(stream).poll_write_vectored(cx, pieces))?;
+            line.taken += sent as u64;
             return Poll::Ready(Ok(sent));
         }
         for piece in pieces {
-            this.pending.extend_from_slice(piece);
+            line.pending.extend_from_slice(piece);
         }
         Poll::Ready(Ok(length))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.line.lock().stream.as_ref().is_some_and(AsyncWrite::is_write_vectored)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        let mut line = this.line.lock();
+        line.is_flushed = true;
         // hyper flushes only when it has nothing left to write, so this lies between two responses.
         if let Some(interim) = &this.interim {
-            interim.take(&mut this.pending);
+            interim.take(&mut line.pending);
         }
-        if !this.pending.is_empty() && !std::mem::replace(&mut this.gave_way, true) {
+        if !line.pending.is_empty() && !line.is_stuck {
             // The other connections that are ready are served first, then all answers go out in a
             // row: a peer that is woken once for many costs less than one that is woken for each.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+            if let Some((outbox, holding)) = &this.outbox
+                && (line.is_held || outbox.put(holding))
+            {
+                line.is_held = true;
+                if !line.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+                    line.task = Some(cx.waker().clone());
+                }
+                return Poll::Ready(Ok(()));
+            }
+            if !std::mem::replace(&mut this.gave_way, true) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
-        std::task::ready!(this.poll_send(cx))?;
-        Pin::new(&mut this.stream).poll_flush(cx)
+        std::task::ready!(line.poll_send(cx))?;
+        this.gave_way = false;
+        line.poll_flush_stream(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        let mut line = this.line.lock();
         loop {
             match &mut this.closing {
                 Closing::Not => {
-                    std::task::ready!(this.poll_send(cx))?;
-                    std::task::ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+                    std::task::ready!(line.poll_send(cx))?;
+                    let Some(stream) = &mut line.stream else { return Poll::Ready(Err(gone())) };
+                    std::task::ready!(Pin::new(stream).poll_shutdown(cx))?;
                     this.closing = Closing::WriteEnded(Box::pin(tokio::time::sleep(LINGER)));
                 }
                 Closing::WriteEnded(patience) => {
                     if patience.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Ok(()));
                     }
-                    return match discard(&mut this.stream, cx, &this.peer_sends) {
+                    let Some(stream) = &mut line.stream else { return Poll::Ready(Ok(())) };
+                    return match discard(stream, cx, &this.peer_sends) {
                         Poll::Pending if !this.peer_sends.get() => Poll::Ready(Ok(())),
                         other => other,
                     };
@@ -242,6 +271,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 
     use super::*;
+    use crate::line::Straight;
 
     fn connected(room: usize) -> (Wire<DuplexStream>, DuplexStream) {
         let (near, far) = duplex(room);
@@ -306,6 +336,111 @@ mod tests {
             assert!(Pin::new(&mut wire).poll_read(&mut cx, &mut ReadBuf::new(&mut scrap)).is_pending());
         }
         assert_eq!(arrived(&mut far), b"switching protocols");
+    }
+
+    /// What the outbox does in a turn.
+    fn send_all(serving: &mut Pin<Box<impl Future<Output = ()>>>) {
+        assert!(serving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+
+    fn with_outbox(room: usize) -> (Wire<DuplexStream>, DuplexStream, Pin<Box<impl Future<Output = ()>>>) {
+        let outbox = Arc::new(Outbox::default());
+        let mut serving = Box::pin(outbox.clone().serve());
+        send_all(&mut serving);
+        let (wire, far) = connected(room);
+        (wire.through(outbox), far, serving)
+    }
+
+    #[test]
+    fn with_an_outbox_a_flush_is_done_at_once_and_the_bytes_go_out_later() {
+        let (mut wire, mut far, mut serving) = with_outbox(1024);
+        assert!(write(&mut wire, &[b"one, "]).is_ready());
+        assert!(flush(&mut wire).is_ready());
+        assert!(write(&mut wire, &[b"two"]).is_ready());
+        assert!(flush(&mut wire).is_ready());
+        assert_eq!(arrived(&mut far), b"");
+        send_all(&mut serving);
+        assert_eq!(arrived(&mut far), b"one, two");
+        assert_eq!(wire.sent(), 8);
+    }
+
+    #[test]
+    fn what_an_outbox_cannot_send_is_the_connections_own_again() {
+        let (mut wire, mut far, mut serving) = with_outbox(10);
+        assert!(write(&mut wire, &[b"twelve bytes"]).is_ready());
+        assert!(flush(&mut wire).is_ready());
+        send_all(&mut serving);
+        assert!(flush(&mut wire).is_pending(), "the socket is full");
+        assert_eq!(arrived(&mut far), b"twelve byt");
+        assert!(flush(&mut wire).is_ready());
+        assert_eq!(arrived(&mut far), b"es");
+        assert!(write(&mut wire, &[b"more"]).is_ready());
+        assert!(flush(&mut wire).is_ready());
+        assert_eq!(arrived(&mut far), b"");
+        send_all(&mut serving);
+        assert_eq!(arrived(&mut far), b"more", "and it goes through the outbox once more");
+    }
+
+    #[test]
+    fn what_goes_straight_waits_for_whoever_writes_to_flush() {
+        let (mut wire, mut far, mut serving) = with_outbox(1024);
+        let straight = wire.straight();
+        assert_eq!(straight.send_straight(b"too early"), Straight::Refused);
+        assert!(write(&mut wire, &[b"head, "]).is_ready());
+        assert_eq!(straight.send_straight(b"too early"), Straight::Refused);
+        assert!(flush(&mut wire).is_ready());
+        assert_eq!(straight.send_straight(b"the outbox has the head"), Straight::Refused);
+        send_all(&mut serving);
+        assert_eq!(straight.send_straight(b"straight, "), Straight::Sent);
+        assert!(write(&mut wire, &[b"in turn"]).is_ready());
+        assert_eq!(straight.send_straight(b"too early"), Straight::Refused);
+        assert!(flush(&mut wire).is_ready());
+        send_all(&mut serving);
+        assert_eq!(arrived(&mut far), b"head, straight, in turn");
+        assert_eq!(wire.sent(), 23);
+        drop(wire);
+        assert_eq!(straight.send_straight(b"too late"), Straight::Refused);
+    }
+
+    #[test]
+    fn what_the_socket_does_not_take_of_it_goes_before_all_that_follows() {
+        let (mut wire, mut far, mut serving) = with_outbox(10);
+        let straight = wire.straight();
+        assert!(flush(&mut wire).is_ready());
+        assert_eq!(straight.send_straight(b"twelve bytes"), Straight::Stuck);
+        assert_eq!(straight.send_straight(b"too early"), Straight::Refused);
+        assert!(write(&mut wire, &[b", more"]).is_ready());
+        assert!(flush(&mut wire).is_pending(), "the socket is full");
+        assert_eq!(arrived(&mut far), b"twelve byt");
+        assert!(flush(&mut wire).is_ready());
+        send_all(&mut serving);
+        assert_eq!(arrived(&mut far), b"es, more");
+        assert_eq!(straight.send_straight(b"again"), Straight::Sent);
+        assert_eq!(arrived(&mut far), b"again");
+        assert_eq!(straight.send_straight(b"ten bytes."), Straight::Sent);
+        assert_eq!(straight.send_straight(b"not one"), Straight::Refused, "the socket takes nothing");
+    }
+
+    #[test]
+    fn a_connection_hears_of_an_error_that_the_outbox_came_upon() {
+        let (mut wire, far, mut serving) = with_outbox(10);
+        drop(far);
+        assert!(write(&mut wire, &[b"to nobody"]).is_ready());
+        assert!(flush(&mut wire).is_ready());
+        send_all(&mut serving);
+        assert!(matches!(flush(&mut wire), Poll::Ready(Err(_))));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_goes_sends_and_closes_though_the_outbox_has_it() {
+        let (mut wire, mut far, mut serving) = with_outbox(1024);
+        assert!(write(&mut wire, &[b"last words"]).is_ready());
+        assert!(flush(&mut wire).is_ready());
+        drop(wire);
+        let mut received = Vec::new();
+        far.read_to_end(&mut received).await.expect("an orderly end");
+        assert_eq!(received, b"last words");
+        send_all(&mut serving);
     }
 
     #[tokio::test]

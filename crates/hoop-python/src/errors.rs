@@ -2,8 +2,9 @@
 
 use std::io;
 
+use hoop_form::Flaw;
 use hoop_net::{FilesError, ListenError, TlsError};
-use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::imports::Imports;
@@ -49,6 +50,11 @@ pub fn tls_error(py: Python<'_>, error: &TlsError) -> PyErr {
 /// `hoopsnake.ServerError`, for folders that cannot be served.
 pub fn files_error(py: Python<'_>, error: &FilesError) -> PyErr {
     of_our_own(py, |imports| &imports.server_error, error.to_string())
+}
+
+/// A `ValueError` for a form that is refused: why, and whether it is only too large.
+pub fn form_error(flaw: Flaw) -> PyErr {
+    PyValueError::new_err((flaw.to_string(), flaw.problem.is_size()))
 }
 
 /// An exception of a class that is written in Python.

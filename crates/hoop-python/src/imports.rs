@@ -11,15 +11,13 @@ pub struct Imports {
     pub asyncio_task: Py<PyAny>,
     /// Methods of `asyncio.Task`, to call on an instance without looking them up there.
     pub task_done: Py<PyAny>,
-    pub task_exception: Py<PyAny>,
+    pub task_result: Py<PyAny>,
     pub cancelled_error: Py<PyAny>,
     pub asyncio_handle: Py<PyType>,
     pub asyncio_logger: Py<PyAny>,
     pub asyncio_timer_handle: Py<PyType>,
     /// The subclass of `asyncio.Transport` that the stdlib's fallback for `sendfile` asks for.
     pub asyncio_transport: Py<PyType>,
-    /// What asyncio's own transport of a TLS connection is.
-    pub asyncio_tls_transport: Py<PyType>,
     /// Like asyncio's own, it is a `Transport` and a `DatagramTransport`.
     pub asyncio_datagram_transport: Py<PyType>,
     pub asyncio_protocol: Py<PyType>,
@@ -46,11 +44,20 @@ pub struct Imports {
 }
 
 static IMPORTS: PyOnceLock<Imports> = PyOnceLock::new();
+static ASYNCIO_TLS_TRANSPORT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 impl Imports {
     /// The registry; an error here means a Python without a working asyncio.
     pub fn get(py: Python<'_>) -> PyResult<&'static Imports> {
         IMPORTS.get_or_try_init(py, || Self::resolve(py))
+    }
+
+    /// What asyncio's own transport of a TLS connection is. Not among the others: its module loads
+    /// `ssl`, which a server without TLS of asyncio's can do without (ADR 0034).
+    pub fn asyncio_tls_transport(py: Python<'_>) -> PyResult<&Py<PyType>> {
+        ASYNCIO_TLS_TRANSPORT.get_or_try_init(py, || {
+            Ok(py.import("asyncio.sslproto")?.getattr("_SSLProtocolTransport")?.cast_into()?.unbind())
+        })
     }
 
     fn resolve(py: Python<'_>) -> PyResult<Self> {
@@ -71,7 +78,7 @@ impl Imports {
         let task = asyncio.getattr("Task")?;
         Ok(Self {
             task_done: task.getattr("done")?.unbind(),
-            task_exception: task.getattr("exception")?.unbind(),
+            task_result: task.getattr("result")?.unbind(),
             asyncio_future: asyncio.getattr("Future")?.unbind(),
             cancelled_error: asyncio.getattr("CancelledError")?.unbind(),
             asyncio_task: task.unbind(),
@@ -79,7 +86,6 @@ impl Imports {
             asyncio_logger: py.import("asyncio.log")?.getattr("logger")?.unbind(),
             asyncio_timer_handle: class(&events, "TimerHandle")?,
             asyncio_transport: class(&transports, "_FlowControlMixin")?,
-            asyncio_tls_transport: class(&py.import("asyncio.sslproto")?, "_SSLProtocolTransport")?,
             asyncio_datagram_transport: py
                 .get_type::<PyType>()
                 .call1((

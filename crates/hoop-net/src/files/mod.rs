@@ -10,6 +10,8 @@ mod folder;
 mod reply;
 mod shelf;
 
+pub use folder::{Folder, is_absence};
+
 use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
@@ -22,7 +24,6 @@ use tokio::time::Instant;
 
 use crate::body::ResponseBody;
 use entry::{Entry, Found, Opened};
-use folder::Folder;
 pub(crate) use reply::joined;
 use reply::{moved, refusal, reply};
 use shelf::Shelf;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hoop_http::{
-    EntityTag, Outcome, Part, Preconditions, Preferences, Requested, Validators, range_applies,
+    ByteRanges, EntityTag, Outcome, Part, Preconditions, Preferences, Requested, Validators, range_applies,
     requested_parts,
 };
 use http::header::{
@@ -209,27 +209,20 @@ fn one_part(variant: &Variant, part: Part, source: Source) -> Response<ResponseB
 
 /// RFC 9110 section 14.6.
 fn several_parts(variant: &Variant, parts: &[Part], source: Source) -> Response<ResponseBody> {
-    let boundary = boundary();
     let kind = variant.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let head = |part: &Part| {
-        let range = part.content_range(variant.facts.size);
-        format!("\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Range: {range}\r\n\r\n")
-    };
-    let end = format!("\r\n--{boundary}--\r\n");
-    let heads: Vec<String> = parts.iter().map(head).collect();
-    let length = parts.iter().zip(&heads).map(|(part, head)| part.length + head.len() as u64).sum::<u64>();
-    let (sender, body) = ResponseBody::stream(Some(length + end.len() as u64));
-    for (part, head) in parts.iter().zip(heads) {
+    let around = ByteRanges::around(parts, variant.facts.size, kind, &boundary());
+    let (sender, body) = ResponseBody::stream(Some(around.length));
+    for (part, head) in parts.iter().zip(around.heads) {
         sender.push(Bytes::from(head));
         match &source {
             Source::Memory(content) => sender.push(slice(content, *part)),
             Source::File(file) => sender.push(FilePart::new(file.clone(), part.from, part.length)),
         }
     }
-    sender.push(Bytes::from(end));
+    sender.push(Bytes::from(around.end));
     sender.finish();
     let mut response = with_headers(StatusCode::PARTIAL_CONTENT, variant, body);
-    if let Ok(value) = HeaderValue::try_from(format!("multipart/byteranges; boundary={boundary}")) {
+    if let Ok(value) = HeaderValue::try_from(around.content_type) {
         response.headers_mut().insert(CONTENT_TYPE, value);
     }
     response

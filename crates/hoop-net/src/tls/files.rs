@@ -67,6 +67,9 @@ pub enum TlsError {
         /// What rustls said.
         reason: String,
     },
+    /// The system has no certificates that could be trusted.
+    #[error("this system has no root certificates: install them (ca-certificates), or name a file of them")]
+    NoSystemRoots,
 }
 
 /// All certificates of a file, in its order; at least one.

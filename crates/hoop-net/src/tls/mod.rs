@@ -10,4 +10,5 @@ mod identity;
 
 pub use facts::TlsFacts;
 pub use files::TlsError;
+pub(crate) use files::{certificates, private_key};
 pub use identity::{ClientCertificates, Renewal, TlsFiles, TlsIdentity};

@@ -122,7 +122,7 @@ fn check_version(request: &Request<Incoming>) -> Result<(), Response<ResponseBod
 }
 
 /// RFC 6455 section 4.2.2: proves that the server knows what it is asked for.
-fn accept_key(key: &[u8]) -> String {
+pub(crate) fn accept_key(key: &[u8]) -> String {
     let hash = Sha1::new().chain_update(key).chain_update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     BASE64.encode(&hash.finalize())
 }
@@ -133,7 +133,7 @@ fn is_websocket_key(key: &[u8]) -> bool {
     key.strip_suffix(b"==").is_some_and(|letters| letters.len() == 22 && letters.iter().all(is_letter))
 }
 
-fn has_token(value: &HeaderValue, token: &str) -> bool {
+pub(crate) fn has_token(value: &HeaderValue, token: &str) -> bool {
     value
         .as_bytes()
         .split(|byte| *byte == b',')

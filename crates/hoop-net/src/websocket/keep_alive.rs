@@ -1,4 +1,4 @@
-//! Asks a silent client whether it is there, and gives it up if it does not say so.
+//! Asks a silent peer whether it is there, and gives it up if it does not say so.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ pub enum Pulse {
     Gone,
 }
 
-/// The patience with one client.
+/// The patience with one peer.
 pub struct KeepAlive {
     interval: Duration,
     timeout: Option<Duration>,
@@ -27,7 +27,7 @@ pub struct KeepAlive {
 }
 
 impl KeepAlive {
-    /// None if clients may be silent.
+    /// None if peers may be silent.
     pub fn new(options: &WebSocketOptions) -> Option<Self> {
         let interval = options.ping_interval?;
         Some(Self {
@@ -39,7 +39,7 @@ impl KeepAlive {
         })
     }
 
-    /// Something has come from the client, whatever it is.
+    /// Something has come from the peer, whatever it is.
     pub fn heard(&mut self) {
         self.heard = true;
         if std::mem::take(&mut self.asked) {

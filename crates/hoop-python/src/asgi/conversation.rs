@@ -5,18 +5,10 @@ use std::sync::Arc;
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyIterator;
 
+use super::audience::Follower;
 use super::direct_calls::{DirectCall, Place, always_done, callable};
-use crate::gil_cell::GilCell;
-
-/// How far an operation has come.
-pub enum Step {
-    /// Done, with its value.
-    Done(Py<PyAny>),
-    /// Look again when this future is done.
-    Wait(Py<PyAny>),
-}
+use crate::event_loop::stepwise::{Step, Waiting, thrown};
 
 /// The server's side of what one application call is about: a request, a WebSocket session.
 pub trait Conversation: Send + Sync + 'static {
@@ -28,6 +20,14 @@ pub trait Conversation: Send + Sync + 'static {
 
     /// The future to wait for before the application sends more, if it is far ahead of the peer.
     fn congestion(self: Arc<Self>, py: Python<'_>) -> PyResult<Option<Py<PyAny>>>;
+
+    /// As one of many that are sent the same.
+    fn follower(self: Arc<Self>) -> Arc<dyn Follower>;
+}
+
+/// Whom this `send` of ours sends to; None if it is somebody else's.
+pub fn follower_of(send: &Bound<'_, PyAny>) -> Option<Arc<dyn Follower>> {
+    send.cast::<SendFunction>().ok().map(|send| send.get().conversation.clone().follower())
 }
 
 /// The application's `receive`.
@@ -83,7 +83,7 @@ impl SendFunction {
         self.conversation.clone().send(message)?;
         if let Some(future) = self.conversation.clone().congestion(py)? {
             let operation = Operation::create(py, &self.conversation, Kind::Send)?;
-            operation.get().await_future(py, &future)?;
+            operation.get().waiting.wait_for(py, &future)?;
             return Ok(operation.into_any());
         }
         Sent::shared(py)
@@ -117,19 +117,12 @@ enum Kind {
 pub struct Operation {
     conversation: Arc<dyn Conversation>,
     kind: Kind,
-    /// The iterator of the future that is waited for.
-    waiting: GilCell<Option<Py<PyIterator>>>,
+    waiting: Waiting,
 }
 
 impl Operation {
     fn create(py: Python<'_>, conversation: &Arc<dyn Conversation>, kind: Kind) -> PyResult<Py<Self>> {
-        Py::new(py, Self { conversation: conversation.clone(), kind, waiting: GilCell::default() })
-    }
-
-    fn await_future(&self, py: Python<'_>, future: &Py<PyAny>) -> PyResult<()> {
-        let iterator = future.bind(py).try_iter()?.unbind();
-        drop(self.waiting.replace(py, Some(iterator)));
-        Ok(())
+        Py::new(py, Self { conversation: conversation.clone(), kind, waiting: Waiting::default() })
     }
 
     fn step(&self, py: Python<'_>) -> PyResult<Step> {
@@ -152,20 +145,7 @@ impl Operation {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        loop {
-            if let Some(waiting) = self.waiting.take(py)
-                && let Some(future) = waiting.bind(py).clone().next()
-            {
-                let future = future?.unbind();
-                drop(self.waiting.replace(py, Some(waiting)));
-                return Ok(future);
-            }
-            match self.step(py)? {
-                // The value of an await is what StopIteration carries (PEP 492).
-                Step::Done(value) => return Err(PyStopIteration::new_err(value)),
-                Step::Wait(future) => self.await_future(py, &future)?,
-            }
-        }
+        self.waiting.advance(py, || self.step(py))
     }
 
     /// With `throw` and `close`, what makes this a coroutine to `asyncio.create_task`.
@@ -186,13 +166,8 @@ impl Operation {
     }
 
     fn close(&self, py: Python<'_>) {
-        drop(self.waiting.take(py));
+        self.waiting.give_up(py);
     }
-}
-
-/// The exception that the three forms of `throw()` mean.
-fn thrown(kind: Bound<'_, PyAny>, value: Option<Bound<'_, PyAny>>) -> PyErr {
-    PyErr::from_value(value.filter(|value| !value.is_none()).unwrap_or(kind))
 }
 
 /// The awaitable of a `send()` that nobody has to wait for. One object serves everybody.
@@ -200,7 +175,7 @@ fn thrown(kind: Bound<'_, PyAny>, value: Option<Bound<'_, PyAny>>) -> PyErr {
 pub struct Sent;
 
 impl Sent {
-    fn shared(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    pub fn shared(py: Python<'_>) -> PyResult<Py<PyAny>> {
         static SENT: PyOnceLock<Py<Sent>> = PyOnceLock::new();
         let sent = SENT.get_or_try_init(py, || {
             let sent = Bound::new(py, Self)?;

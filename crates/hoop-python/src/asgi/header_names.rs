@@ -69,15 +69,20 @@ impl HeaderNames {
 
     /// A name as Python has it.
     pub fn get<'py>(&self, py: Python<'py>, name: &HeaderName) -> Bound<'py, PyBytes> {
+        self.common(py, name).cloned().unwrap_or_else(|| PyBytes::new(py, name.as_str().as_bytes()))
+    }
+
+    /// A common name as Python has it.
+    pub fn common<'py>(&self, py: Python<'py>, name: &HeaderName) -> Option<&Bound<'py, PyBytes>> {
         let address = address_of(name);
         for place in probe(address) {
             match self.0.get(place) {
-                Some(Some((known, bytes))) if *known == address => return bytes.bind(py).clone(),
+                Some(Some((known, bytes))) if *known == address => return Some(bytes.bind(py)),
                 Some(Some(_)) => {}
                 _ => break,
             }
         }
-        PyBytes::new(py, name.as_str().as_bytes())
+        None
     }
 }
 

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use hoop_asgi::{Fault, check_close};
 use hoop_net::Message;
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL,
+};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -55,10 +57,15 @@ pub fn status(message: &Bound<'_, PyDict>) -> PyResult<StatusCode> {
     let Some(status) = message.get_item(intern!(py, "status"))? else {
         return Err(PyValueError::new_err("'http.response.start' needs a 'status'"));
     };
+    status_of(&status)
+}
+
+/// A status, if it is one.
+pub fn status_of(status: &Bound<'_, PyAny>) -> PyResult<StatusCode> {
     let wrong = || {
         PyValueError::new_err(format!(
             "'http.response.start': status is an int from 200 to 999, not {}",
-            shown(&status)
+            shown(status)
         ))
     };
     let number: u16 = status.extract().map_err(|_| wrong())?;
@@ -160,9 +167,13 @@ fn text_of(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
 
 /// The headers of a response start or a WebSocket accept.
 pub fn headers(message: &Bound<'_, PyDict>) -> PyResult<HeaderMap> {
-    let mut map = HeaderMap::new();
     let pairs = message.get_item(intern!(message.py(), "headers"))?;
-    let Some(pairs) = pairs.filter(|pairs| !pairs.is_none()) else { return Ok(map) };
+    pairs.filter(|pairs| !pairs.is_none()).map_or_else(|| Ok(HeaderMap::new()), |pairs| headers_of(&pairs))
+}
+
+/// Pairs of bytes as headers.
+pub fn headers_of(pairs: &Bound<'_, PyAny>) -> PyResult<HeaderMap> {
+    let mut map = HeaderMap::new();
     if let Ok(list) = pairs.cast::<PyList>() {
         for pair in list {
             append_header(&mut map, &pair)?;
@@ -203,10 +214,31 @@ fn two_of<'py>(mut items: Bound<'py, PyIterator>) -> PyResult<(Bound<'py, PyByte
 }
 
 fn append_checked(map: &mut HeaderMap, name: &[u8], value: &[u8]) -> PyResult<()> {
-    let header = HeaderName::from_bytes(name)
-        .map_err(|_| PyValueError::new_err(format!("{} is not a valid header name", quoted(name))))?;
-    map.append(header, header_value(name, value)?);
+    // What every response has, written as frameworks write it.
+    let header = match name {
+        b"content-type" => CONTENT_TYPE,
+        b"content-length" => CONTENT_LENGTH,
+        _ => HeaderName::from_bytes(name)
+            .map_err(|_| PyValueError::new_err(format!("{} is not a valid header name", quoted(name))))?,
+    };
+    let value = match Some(value).filter(|_| header == CONTENT_TYPE).and_then(common_value) {
+        Some(common) => common,
+        None => header_value(name, value)?,
+    };
+    map.append(header, value);
     Ok(())
+}
+
+/// What most responses are: known to be well formed, and not copied.
+fn common_value(content_type: &[u8]) -> Option<HeaderValue> {
+    Some(HeaderValue::from_static(match content_type {
+        b"application/json" => "application/json",
+        b"text/html; charset=utf-8" => "text/html; charset=utf-8",
+        b"text/plain; charset=utf-8" => "text/plain; charset=utf-8",
+        b"text/html" => "text/html",
+        b"text/plain" => "text/plain",
+        _ => return None,
+    }))
 }
 
 #[inline]
@@ -267,7 +299,8 @@ fn is_set(message: &Bound<'_, PyDict>, key: &Bound<'_, PyString>) -> PyResult<bo
     message.get_item(key)?.map_or(Ok(false), |value| value.is_truthy())
 }
 
-fn bytes_of(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Bytes> {
+/// Bytes of any kind; `what` names them in an error.
+pub fn bytes_of(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Bytes> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         let length = bytes.as_bytes().len();
         if length <= COPY_UP_TO {

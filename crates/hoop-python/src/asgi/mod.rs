@@ -8,9 +8,13 @@
 //! - `content_settings`: static files and compression, likewise.
 //! - `exchange`, `session`: one HTTP request; one WebSocket.
 //! - `conversation`: the `receive` and `send` of both.
+//! - `audience`: many of these conversations that are sent the same.
 //! - `caller`, `request_id`: who sent a request, and what it is called.
+//! - `scope`, `header_names`, `recurring`: what the application is told of a request, and what of it is
+//!   made once.
 //! - `request_line`, `tally`: what is logged and counted of it.
 
+mod audience;
 mod caller;
 mod content_settings;
 mod conversation;
@@ -22,8 +26,9 @@ mod file_message;
 mod header_names;
 mod limit_settings;
 mod listen_sockets;
-mod message;
+pub mod message;
 mod open_ends;
+mod recurring;
 mod reply;
 mod request_body;
 mod request_id;
@@ -36,6 +41,9 @@ mod session;
 mod session_events;
 mod tally;
 
+pub use audience::Audience;
 pub use caller::network_problem;
+pub use conversation::Sent;
+pub use exchange::Arrival;
 pub use listen_sockets::ListenSockets;
 pub use server::Server;

@@ -89,6 +89,11 @@ impl RequestLine {
         self.id.as_ref().map(|id| id.text.clone_ref(py))
     }
 
+    /// The same, for a scope.
+    pub fn request_id(&self) -> Option<&RequestId> {
+        self.id.as_deref()
+    }
+
     /// Tells the client what its request is called.
     pub fn stamp(&self, server: &ServerState, headers: &mut HeaderMap) {
         if let (Some(id), Some(ids)) = (&self.id, server.observed.callers.ids()) {

@@ -5,7 +5,7 @@ use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hoop_net::{Address, ConnectionFacts, InterimResponses, TlsFacts};
-use http::header::HOST;
+use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderName};
 use http::request::Parts;
 use http::{Method, Version};
 use percent_encoding::percent_decode;
@@ -16,6 +16,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use super::caller::Caller;
 use super::exchange::Exchange;
 use super::header_names::HeaderNames;
+use super::recurring::{Look, Recurring};
 use super::request_id::RequestId;
 use super::scope_extensions::{ExtensionTemplates, add_request_id, add_tls};
 use crate::gil_cell::GilCell;
@@ -27,6 +28,10 @@ pub struct ScopeTemplates {
     websocket: Py<PyDict>,
     extensions: ExtensionTemplates,
     names: HeaderNames,
+    /// Copies of `http` that have a target.
+    targets: Recurring<PyDict>,
+    /// Headers, by the address of their name's object.
+    pairs: Recurring<PyTuple>,
     root_path: String,
     state: Option<Py<PyDict>>,
 }
@@ -157,9 +162,16 @@ impl ScopeTemplates {
             websocket: template("websocket", "ws")?,
             extensions: ExtensionTemplates::new(py, debug)?,
             names: HeaderNames::new(py),
+            targets: Recurring::new(),
+            pairs: Recurring::new(),
             root_path,
             state,
         })
+    }
+
+    /// Whether the application has the whole path for itself.
+    pub fn has_no_root(&self) -> bool {
+        self.root_path.is_empty()
     }
 
     /// Whether scopes announce 'http.response.debug'.
@@ -175,7 +187,7 @@ impl ScopeTemplates {
         caller: &Caller,
         id: Option<&RequestId>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let scope = self.http.bind(py).copy()?;
+        let scope = self.http_with_target(py, parts, prefix(caller))?;
         if parts.method != Method::GET {
             scope.set_item(intern!(py, "method"), method(py, &parts.method))?;
         }
@@ -197,6 +209,7 @@ impl ScopeTemplates {
         id: Option<&RequestId>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let scope = self.websocket.bind(py).copy()?;
+        self.set_target(&scope, parts, prefix(caller))?;
         let offered = parts.headers.get_all(http::header::SEC_WEBSOCKET_PROTOCOL);
         let names = offered.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
         let names =
@@ -211,18 +224,38 @@ impl ScopeTemplates {
         Ok(scope)
     }
 
-    fn fill(
+    /// The beginning of a scope. Targets with a query are not kept: there may be secrets in it.
+    fn http_with_target<'py>(
         &self,
-        scope: &Bound<'_, PyDict>,
+        py: Python<'py>,
         parts: &Parts,
-        ends: &Ends,
-        caller: &Caller,
-        extensions: &Bound<'_, PyDict>,
-    ) -> PyResult<()> {
+        prefix: &str,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let make = || {
+            let scope = self.http.bind(py).copy()?;
+            self.set_target(&scope, parts, prefix)?;
+            Ok(scope)
+        };
+        let path = parts.uri.path().as_bytes();
+        if parts.uri.query().is_some() || !prefix.is_empty() {
+            return make();
+        }
+        match self.targets.look(py, 0, path) {
+            Look::Known(template) => template.copy(),
+            Look::Again => {
+                let template = make()?;
+                self.targets.keep(py, 0, path, &template);
+                template.copy()
+            }
+            Look::New => make(),
+        }
+    }
+
+    /// `prefix` is where a proxy mounts the application.
+    fn set_target(&self, scope: &Bound<'_, PyDict>, parts: &Parts, prefix: &str) -> PyResult<()> {
         let py = scope.py();
         let raw_path = parts.uri.path();
         let path = decode_path(raw_path);
-        let prefix = caller.changed.as_ref().map_or("", |changed| &changed.prefix);
         if prefix.is_empty() && self.root_path.is_empty() {
             scope.set_item(intern!(py, "path"), path)?;
         } else {
@@ -235,8 +268,20 @@ impl ScopeTemplates {
         if let Some(query) = parts.uri.query().filter(|query| !query.is_empty()) {
             scope.set_item(intern!(py, "query_string"), PyBytes::new(py, query.as_bytes()))?;
         }
+        Ok(())
+    }
+
+    fn fill(
+        &self,
+        scope: &Bound<'_, PyDict>,
+        parts: &Parts,
+        ends: &Ends,
+        caller: &Caller,
+        extensions: &Bound<'_, PyDict>,
+    ) -> PyResult<()> {
+        let py = scope.py();
         let forwarded_host = caller.changed.as_ref().and_then(|changed| changed.host.as_deref());
-        scope.set_item(intern!(py, "headers"), headers(py, parts, &self.names, forwarded_host)?)?;
+        scope.set_item(intern!(py, "headers"), self.headers(py, parts, forwarded_host)?)?;
         scope.set_item(intern!(py, "client"), &caller.client)?;
         scope.set_item(intern!(py, "server"), &ends.server)?;
         match parts.version {
@@ -254,34 +299,53 @@ impl ScopeTemplates {
         }
         Ok(())
     }
+
+    /// The headers; `forwarded_host` takes the place of the Host that the proxy sent.
+    fn headers<'py>(
+        &self,
+        py: Python<'py>,
+        parts: &Parts,
+        forwarded_host: Option<&str>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        // ASGI: what was `:authority` is the first header.
+        let from_authority = if parts.version == Version::HTTP_2 { parts.headers.get(HOST) } else { None };
+        let first_host =
+            forwarded_host.map(str::as_bytes).or(from_authority.map(http::HeaderValue::as_bytes));
+        if let Some(host) = first_host {
+            list.append((self.names.get(py, &HOST), PyBytes::new(py, host)))?;
+        }
+        for (name, value) in &parts.headers {
+            if first_host.is_some() && name == HOST {
+                continue;
+            }
+            list.append(self.header(py, name, value.as_bytes())?)?;
+        }
+        Ok(list)
+    }
+
+    fn header<'py>(&self, py: Python<'py>, name: &HeaderName, value: &[u8]) -> PyResult<Bound<'py, PyTuple>> {
+        // What proves who somebody is stays nowhere longer than it has to.
+        let common = self.names.common(py, name).filter(|_| name != AUTHORIZATION && name != COOKIE);
+        let Some(common) = common else {
+            return PyTuple::new(py, [self.names.get(py, name), PyBytes::new(py, value)]);
+        };
+        let make = || PyTuple::new(py, [common, &PyBytes::new(py, value)]);
+        let kind = common.as_ptr().addr();
+        match self.pairs.look(py, kind, value) {
+            Look::Known(pair) => Ok(pair),
+            Look::Again => make().inspect(|pair| self.pairs.keep(py, kind, value, pair)),
+            Look::New => make(),
+        }
+    }
 }
 
 fn name(extensions: &Bound<'_, PyDict>, id: Option<&RequestId>) -> PyResult<()> {
     id.map_or(Ok(()), |id| add_request_id(extensions, &id.text))
 }
 
-/// The headers; `forwarded_host` takes the place of the Host that the proxy sent.
-fn headers<'py>(
-    py: Python<'py>,
-    parts: &Parts,
-    names: &HeaderNames,
-    forwarded_host: Option<&str>,
-) -> PyResult<Bound<'py, PyList>> {
-    let list = PyList::empty(py);
-    // ASGI: what was `:authority` is the first header.
-    let from_authority = if parts.version == Version::HTTP_2 { parts.headers.get(HOST) } else { None };
-    let first_host = forwarded_host.map(str::as_bytes).or(from_authority.map(http::HeaderValue::as_bytes));
-    if let Some(host) = first_host {
-        list.append((names.get(py, &HOST), PyBytes::new(py, host)))?;
-    }
-    for (name, value) in &parts.headers {
-        if first_host.is_some() && name == HOST {
-            continue;
-        }
-        let pair: [Bound<'py, PyBytes>; 2] = [names.get(py, name), PyBytes::new(py, value.as_bytes())];
-        list.append(PyTuple::new(py, pair)?)?;
-    }
-    Ok(list)
+fn prefix(caller: &Caller) -> &str {
+    caller.changed.as_ref().map_or("", |changed| &changed.prefix)
 }
 
 /// Percent-decoded and read as UTF-8; what is not UTF-8 is replaced, as other servers do.

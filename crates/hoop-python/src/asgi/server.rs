@@ -10,7 +10,7 @@ use std::time::Duration;
 use hoop_net::{
     Address, Application, ClientCertificates, Compression, ConnectionFacts, Executor, HandshakeFailure,
     Http2Options, IncomingBody, Limiter, Refusal, Renewal, ResponseBody, ServeSettings, Shutdown,
-    StaticFiles, TlsError, TlsFiles, TlsIdentity, WebSocketHandshake, WebSocketOptions,
+    StaticFiles, TlsError, TlsFiles, TlsIdentity, WebSocketHandshake, WebSocketOptions, give_way,
 };
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -217,10 +217,12 @@ impl Server {
         awaitable(self.state.python_loop(py), async move {
             shutdown.listeners_closed().await;
             shutdown.drained().await;
-            while let Some(task) = Python::attach(|py| state.tasks(py).pop()) {
+            while let Some(task) = Python::attach(|py| state.any_task(py)) {
                 let outcome = Python::attach(|py| Outcome::of(py, task))?;
-                // How it ended has been told already (`TaskEnd`).
+                // How it ended is told by `TaskEnd`: where it has ended before we asked, that is a
+                // callback that the loop still has to come to.
                 let _ = outcome.await;
+                give_way().await;
             }
             Ok(Python::attach(|py| py.None()))
         })

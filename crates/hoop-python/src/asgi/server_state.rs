@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use super::caller::{Caller, CallerRules};
 use super::conversation::{Conversation, ReceiveFunction, SendFunction};
 use super::deadlines::{Deadlines, Running};
+use super::exchange::Exchange;
 use super::request_id::{RequestId, RequestIds};
 use super::request_line::RequestLine;
 use super::scope::{Ends, ScopeTemplates};
@@ -26,11 +27,14 @@ use crate::event_loop::call::{current_context, in_context, leaves_the_loop};
 use crate::event_loop::calls;
 use crate::gil_cell::GilCell;
 use crate::imports::Imports;
+use crate::web::Door;
 
 /// One served application.
 pub struct ServerState {
     python_loop: Py<LoopCore>,
     application: Py<PyAny>,
+    /// The application's own way in, if it has one.
+    pub door: Option<Py<Door>>,
     /// `hoopsnake._journal.Journal`: errors and accesses, in Python's logging.
     journal: Py<PyAny>,
     pub observed: Observed,
@@ -46,6 +50,8 @@ pub struct ServerState {
     deadlines: Deadlines,
     /// WebSockets, to tell them of the shutdown.
     sessions: GilCell<SweptList<Weak<Session>>>,
+    /// Streams of events, likewise.
+    streams: GilCell<SweptList<Weak<Exchange>>>,
     stopping: GilCell<bool>,
 }
 
@@ -61,6 +67,14 @@ pub struct Observed {
 pub trait Ending: Send + Sync + 'static {
     /// `failure` is the exception that ended it, if one did.
     fn ended(&self, py: Python<'_>, failure: Option<PyErr>);
+
+    /// The same, with what it returned.
+    fn returned(self: Arc<Self>, py: Python<'_>, outcome: PyResult<Py<PyAny>>) {
+        self.ended(py, outcome.err());
+    }
+
+    /// It did not end at once, and is a task now.
+    fn goes_on(&self, _py: Python<'_>, _task: &Py<PyAny>) {}
 
     /// What the request is called, if it is called anything.
     fn request_id(&self, _py: Python<'_>) -> Option<Py<PyString>> {
@@ -91,9 +105,11 @@ impl ServerState {
     ) -> PyResult<Self> {
         let task_keywords = Imports::get(python_loop.py())?.eager_start.bind(python_loop.py()).copy()?;
         task_keywords.set_item("loop", python_loop)?;
+        let door = application.bind(python_loop.py()).getattr_opt(intern!(python_loop.py(), "_door"))?;
         Ok(Self {
             python_loop: python_loop.clone().unbind(),
             application,
+            door: door.and_then(|door| door.cast_into().ok()).map(Bound::unbind),
             journal,
             observed,
             tally: GilCell::default(),
@@ -104,6 +120,7 @@ impl ServerState {
             tasks: GilCell::default(),
             deadlines,
             sessions: GilCell::default(),
+            streams: GilCell::default(),
             stopping: GilCell::new(false),
         })
     }
@@ -124,30 +141,44 @@ impl ServerState {
         scope: PyResult<Bound<'_, PyDict>>,
         conversation: Arc<C>,
     ) {
-        let id = conversation.request_id(py);
-        match scope.and_then(|scope| self.start_task(py, scope, id, conversation.clone())) {
-            Ok(task) => self.watch(py, task, conversation),
-            Err(error) => self.end(py, &*conversation, Some(error)),
+        let call = || {
+            let receive = ReceiveFunction::create(py, conversation.clone())?;
+            let send = SendFunction::create(py, conversation.clone())?;
+            calls::call(
+                py,
+                &self.application,
+                &[scope?.as_any().as_unbound(), receive.as_any(), send.as_any()],
+            )
+        };
+        self.run(py, call, conversation.clone());
+    }
+
+    /// Runs the coroutine that `call` returns as a task, likewise.
+    pub fn run(
+        self: &Arc<Self>,
+        py: Python<'_>,
+        call: impl FnOnce() -> PyResult<Py<PyAny>>,
+        ending: Arc<dyn Ending>,
+    ) {
+        match self.start_task(py, ending.request_id(py), call) {
+            Ok(task) => self.watch(py, task, ending),
+            Err(error) => self.end(py, ending, Err(error)),
         }
     }
 
     fn start_task(
         &self,
         py: Python<'_>,
-        scope: Bound<'_, PyDict>,
         id: Option<Py<PyString>>,
-        conversation: Arc<dyn Conversation>,
+        call: impl FnOnce() -> PyResult<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let receive = ReceiveFunction::create(py, conversation.clone())?;
-        let send = SendFunction::create(py, conversation)?;
-        let arguments = [scope.as_any().as_unbound(), receive.as_any(), send.as_any()];
         let keywords = self.task_keywords.bind(py);
         let context = copy_of(py, &self.context)?;
         let coroutine = in_context(py, &context, || {
             if let Some(id) = id {
                 Imports::get(py)?.request_id_variable.call_method1(py, intern!(py, "set"), (id,))?;
             }
-            calls::call(py, &self.application, &arguments)
+            call()
         })?
         .into_bound(py);
         // The task takes its own reference on the context before it runs anything.
@@ -160,7 +191,7 @@ impl ServerState {
             .and_then(|imports| calls::call(py, &imports.task_done, &[&task]))
             .and_then(|done| done.is_truthy(py));
         if matches!(done, Ok(true)) {
-            self.end(py, &*ending, failure_of(py, &task));
+            self.end(py, ending, outcome_of(py, &task));
             return;
         }
         let callback = TaskEnd { server: self.clone(), ending: ending.clone() };
@@ -168,19 +199,20 @@ impl ServerState {
             .and_then(|callback| task.call_method1(py, intern!(py, "add_done_callback"), (callback,)));
         match added {
             Ok(_) => {
+                ending.goes_on(py, &task);
                 let running = Running::new(task, ending);
                 let before = self.tasks.borrow_mut(py).insert(running.task.as_ptr() as usize, running);
                 drop(before);
             }
-            Err(error) => self.end(py, &*ending, Some(error)),
+            Err(error) => self.end(py, ending, Err(error)),
         }
     }
 
     /// The application is through with a conversation. Ctrl-C and `sys.exit()` stop the loop too.
-    fn end(&self, py: Python<'_>, ending: &dyn Ending, failure: Option<PyErr>) {
-        let fatal =
-            failure.as_ref().filter(|error| leaves_the_loop(py, error)).map(|error| error.clone_ref(py));
-        ending.ended(py, failure);
+    fn end(&self, py: Python<'_>, ending: Arc<dyn Ending>, outcome: PyResult<Py<PyAny>>) {
+        let failure = outcome.as_ref().err();
+        let fatal = failure.filter(|error| leaves_the_loop(py, error)).map(|error| error.clone_ref(py));
+        ending.returned(py, outcome);
         if let Some(fatal) = fatal {
             self.python_loop.get().state.fail(py, fatal);
         }
@@ -222,6 +254,11 @@ impl ServerState {
         self.tasks.borrow(py).values().map(|running| running.task.clone_ref(py)).collect()
     }
 
+    /// One of them.
+    pub fn any_task(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.tasks.borrow(py).values().next().map(|running| running.task.clone_ref(py))
+    }
+
     /// Gives up on applications that have owed an answer for too long: answered in their stead, and
     /// cancelled.
     pub fn tick(&self, now: Duration) {
@@ -248,10 +285,21 @@ impl ServerState {
         self.sessions.borrow(py).iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Tells all WebSockets, and through them their applications, that the server stops.
+    /// Keeps track of a response that goes on for as long as its client stays.
+    pub fn remember_stream(&self, py: Python<'_>, exchange: &Arc<Exchange>) {
+        let entry = Arc::downgrade(exchange);
+        self.streams.borrow_mut(py).push_and_sweep(entry, |entry| entry.strong_count() > 0);
+    }
+
+    /// Tells all WebSockets and streams of events, and through them their applications, that the server
+    /// stops.
     pub fn tell_sessions_to_leave(&self, py: Python<'_>) {
         for session in self.sessions(py) {
             session.going_away(py);
+        }
+        let streams: Vec<_> = self.streams.borrow(py).iter().filter_map(Weak::upgrade).collect();
+        for exchange in streams {
+            exchange.going_away(py);
         }
     }
 
@@ -290,14 +338,9 @@ fn copy_of(py: Python<'_>, context: &Py<PyAny>) -> PyResult<Py<PyAny>> {
     Ok(unsafe { Bound::from_owned_ptr_or_err(py, pyo3::ffi::PyContext_Copy(context.as_ptr())) }?.unbind())
 }
 
-/// The exception a finished task ended with; asking counts as retrieving it.
-fn failure_of(py: Python<'_>, task: &Py<PyAny>) -> Option<PyErr> {
-    match Imports::get(py).and_then(|imports| calls::call(py, &imports.task_exception, &[task])) {
-        Ok(none) if none.is_none(py) => None,
-        Ok(exception) => Some(PyErr::from_value(exception.into_bound(py))),
-        // `exception()` raises CancelledError for a cancelled task.
-        Err(cancelled) => Some(cancelled),
-    }
+/// What a finished task ended with; asking for its exception counts as retrieving it.
+fn outcome_of(py: Python<'_>, task: &Py<PyAny>) -> PyResult<Py<PyAny>> {
+    calls::call(py, &Imports::get(py)?.task_result, &[task])
 }
 
 /// The done-callback of an application's task.
@@ -313,6 +356,6 @@ impl TaskEnd {
         let held = self.server.tasks.borrow_mut(py).remove(&(task.as_ptr() as usize));
         drop(held);
         // Not `end`: an exception that stops the loop has left it from the task's own step.
-        self.ending.ended(py, failure_of(py, &task));
+        self.ending.clone().returned(py, outcome_of(py, &task));
     }
 }

@@ -5,7 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
-use super::conversation::Step;
+use crate::event_loop::stepwise::Step;
 
 pub fn event<'py>(
     py: Python<'py>,
@@ -25,6 +25,9 @@ pub fn received(py: Python<'_>, message: Message) -> PyResult<Step> {
         }
         Message::Binary(bytes) => event(py, intern!(py, "websocket.receive"), |event| {
             event.set_item(intern!(py, "bytes"), PyBytes::new(py, &bytes))
+        }),
+        Message::Shared(shared) => event(py, intern!(py, "websocket.receive"), |event| {
+            event.set_item(intern!(py, "bytes"), PyBytes::new(py, shared.payload()))
         }),
         Message::Close { code, reason } => disconnected(py, code, &reason),
     }

@@ -119,7 +119,6 @@ pub struct Running {
     state: Arc<LoopState>,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "what awaits the coroutines of callers builds on it"))]
 impl Running {
     /// Makes a task of `coroutine`, which begins in the loop's next turn.
     pub fn start(python_loop: &Bound<'_, LoopCore>, coroutine: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -224,6 +223,8 @@ async def cancels_task():
         INTERPRETER.call_once(|| {
             pyo3::append_to_inittab!(_native);
             Python::initialize();
+            // Before 3.13 threading takes whoever loads it for the main thread; signals know better.
+            Python::attach(|py| py.import("threading").map(drop)).expect("the standard library");
         });
         Python::attach(|py| {
             let names = PyDict::new(py);

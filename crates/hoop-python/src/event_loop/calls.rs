@@ -16,6 +16,8 @@ use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use crate::errors::internal;
+
 /// More positional arguments than this go in a tuple.
 const MOST_ARGUMENTS: usize = 3;
 
@@ -86,6 +88,23 @@ pub fn call_with(
     let guard = StopIfUnwound;
     // SAFETY: rules 1 and 2.
     let result = unsafe { call_with_tuple()(callable.as_ptr(), arguments.as_ptr(), keywords) };
+    std::mem::forget(guard);
+    owned(py, result)
+}
+
+/// Calls `callable` with keywords alone: as many arguments as there are names.
+pub fn call_named(
+    py: Python<'_>,
+    callable: &Py<PyAny>,
+    names: &Bound<'_, PyTuple>,
+    arguments: &[Py<PyAny>],
+) -> PyResult<Py<PyAny>> {
+    if names.len() != arguments.len() {
+        return Err(internal("a call with more names than arguments, or fewer"));
+    }
+    let guard = StopIfUnwound;
+    // SAFETY: rules 1 and 2; `Py` is a pointer and nothing else, and there are as many as names.
+    let result = unsafe { vectorcall()(callable.as_ptr(), arguments.as_ptr().cast(), 0, names.as_ptr()) };
     std::mem::forget(guard);
     owned(py, result)
 }

@@ -55,6 +55,15 @@ impl Promise {
         visit.call(&self.0)
     }
 
+    /// Wakes who awaits it, with nothing to tell; harmless when it is done.
+    pub fn wake(&self, py: Python<'_>) -> PyResult<()> {
+        match self.0.call_method1(py, intern!(py, "set_result"), (py.None(),)) {
+            // It is asked only where it matters: nearly always somebody waits.
+            Err(error) if self.is_awaited(py) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Delivers `value`; says whether there was somebody to take it.
     pub fn settle(&self, py: Python<'_>, value: Py<PyAny>) -> PyResult<bool> {
         if !self.is_awaited(py) {

@@ -15,6 +15,7 @@ use pyo3::types::PyDict;
 use super::call::{Arguments, Call, leaves_the_loop};
 use super::calls;
 use super::endpoint::Drivable;
+use super::flights::Flights;
 use super::handle::{Handle, QueuedTimer, TimerHandle};
 use super::held_outputs::HeldOutputs;
 use super::open_transports::OpenTransports;
@@ -53,6 +54,8 @@ pub struct LoopState {
     python_loop: GilCell<Option<Py<PyAny>>>,
     pub outputs: HeldOutputs,
     pub transports: OpenTransports,
+    /// What is awaited of the engine.
+    pub flights: Flights,
     /// Handles that have run and that nobody knows: making one costs more than what it runs.
     spare_handles: GilCell<Vec<Py<Handle>>>,
     pub meter: GilCell<LoopMeter>,
@@ -75,6 +78,7 @@ impl LoopState {
             python_loop: GilCell::default(),
             outputs: HeldOutputs::default(),
             transports: OpenTransports::default(),
+            flights: Flights::default(),
             spare_handles: GilCell::default(),
             meter: GilCell::default(),
             parking,

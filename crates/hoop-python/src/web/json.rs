@@ -1,14 +1,11 @@
 //! JSON of what a handler returns (RFC 8259), written in one go.
-//!
-//! Rules for the unsafe code:
-//! 1. `PyDict_Next` is called with the GIL held and on a live dict. It looks at the dict's own bounds each
-//!    time, so that a dict that changes in between shows pairs that it has, or none.
-//! 2. What it shows is borrowed from the dict, and owned here before any other code runs.
 
+use hoop_route::{write_float, write_integer, write_text};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+
+use super::dicts::next_pair;
 
 /// Deeper than this is a value that holds itself.
 const DEEPEST: usize = 500;
@@ -20,9 +17,14 @@ pub fn encode_json<'py>(
     value: &Bound<'py, PyAny>,
     other: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyBytes>> {
+    Ok(PyBytes::new(value.py(), &json_of(value, other)?))
+}
+
+/// The same, for the engine itself.
+pub fn json_of<'py>(value: &Bound<'py, PyAny>, other: &Bound<'py, PyAny>) -> PyResult<Vec<u8>> {
     let mut encoder = Encoder { bytes: Vec::with_capacity(256), other, depth: 0 };
     encoder.write(value)?;
-    Ok(PyBytes::new(value.py(), &encoder.bytes))
+    Ok(encoder.bytes)
 }
 
 struct Encoder<'a, 'py> {
@@ -36,13 +38,13 @@ impl<'py> Encoder<'_, 'py> {
         if value.is_none() {
             self.bytes.extend_from_slice(b"null");
         } else if let Ok(text) = value.cast_exact::<PyString>() {
-            self.text(text.to_str()?);
+            write_text(&mut self.bytes, text.to_str()?);
         } else if let Ok(truth) = value.cast_exact::<PyBool>() {
             self.bytes.extend_from_slice(if truth.is_true() { b"true" } else { b"false" });
         } else if let Ok(number) = value.cast_exact::<PyInt>() {
             self.integer(number)?;
         } else if let Ok(number) = value.cast_exact::<PyFloat>() {
-            self.float(number.value())?;
+            write_float(&mut self.bytes, number.value());
         } else if let Ok(dict) = value.cast::<PyDict>() {
             self.nested(|encoder| encoder.dict(dict))?;
         } else if let Ok(list) = value.cast::<PyList>() {
@@ -69,21 +71,10 @@ impl<'py> Encoder<'_, 'py> {
 
     fn integer(&mut self, number: &Bound<'py, PyInt>) -> PyResult<()> {
         match number.extract::<i64>() {
-            Ok(number) => self.bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+            Ok(number) => write_integer(&mut self.bytes, number),
             // Larger ones have as many digits as they need, in JSON too.
             Err(_) => self.bytes.extend_from_slice(number.str()?.to_str()?.as_bytes()),
         }
-        Ok(())
-    }
-
-    fn float(&mut self, number: f64) -> PyResult<()> {
-        if !number.is_finite() {
-            // RFC 8259 section 6 has no infinities; pydantic writes null too.
-            self.bytes.extend_from_slice(b"null");
-            return Ok(());
-        }
-        // Shortest digits that are read back as the same number, and the point of a whole one.
-        self.bytes.extend_from_slice(ryu::Buffer::new().format_finite(number).as_bytes());
         Ok(())
     }
 
@@ -111,7 +102,7 @@ impl<'py> Encoder<'_, 'py> {
     /// Keys are texts; numbers, truth values and None are written as such, as Python's `json` does.
     fn key(&mut self, key: &Bound<'py, PyAny>) -> PyResult<()> {
         if let Ok(text) = key.cast_exact::<PyString>() {
-            self.text(text.to_str()?);
+            write_text(&mut self.bytes, text.to_str()?);
             return Ok(());
         }
         let mut inner = Encoder { bytes: Vec::new(), other: self.other, depth: self.depth + 1 };
@@ -155,55 +146,5 @@ impl<'py> Encoder<'_, 'py> {
             }
             Err(_) => self.write(&replaced),
         }
-    }
-
-    fn text(&mut self, text: &str) {
-        self.bytes.push(b'"');
-        let mut rest = text.as_bytes();
-        while let Some(position) = rest.iter().position(|&byte| NEEDS_ESCAPE[usize::from(byte)]) {
-            let (before, after) = rest.split_at(position);
-            self.bytes.extend_from_slice(before);
-            let Some((&byte, after)) = after.split_first() else { break };
-            match byte {
-                b'"' => self.bytes.extend_from_slice(br#"\""#),
-                b'\\' => self.bytes.extend_from_slice(br"\\"),
-                b'\n' => self.bytes.extend_from_slice(br"\n"),
-                b'\r' => self.bytes.extend_from_slice(br"\r"),
-                b'\t' => self.bytes.extend_from_slice(br"\t"),
-                other => self.bytes.extend_from_slice(format!("\\u{other:04x}").as_bytes()),
-            }
-            rest = after;
-        }
-        self.bytes.extend_from_slice(rest);
-        self.bytes.push(b'"');
-    }
-}
-
-/// RFC 8259 section 7: quotes, backslashes and control characters.
-static NEEDS_ESCAPE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = true;
-        byte += 1;
-    }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table
-};
-
-/// The next pair of a dict, from `position` on.
-fn next_pair<'py>(
-    dict: &Bound<'py, PyDict>,
-    position: &mut ffi::Py_ssize_t,
-) -> Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-    let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
-    // SAFETY: rules 1 and 2.
-    unsafe {
-        if ffi::PyDict_Next(dict.as_ptr(), position, &raw mut key, &raw mut value) == 0 {
-            return None;
-        }
-        let py = dict.py();
-        Some((Bound::from_borrowed_ptr(py, key), Bound::from_borrowed_ptr(py, value)))
     }
 }

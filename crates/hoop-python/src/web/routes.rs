@@ -1,9 +1,10 @@
 //! `Routes`: what an application answers, compiled; asked once for each request.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use hoop_route::{Destination, Pattern, Plan, Request, Router};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
@@ -11,21 +12,24 @@ use super::breach::errors;
 use super::declared::{Declared, Objects};
 use crate::gil_cell::GilCell;
 
+/// The routes themselves. Whoever asks them holds them as they are, so that none is borrowed while
+/// Python's collector runs somebody's code.
 #[derive(Default)]
-struct Table {
-    router: Router,
-    routes: Vec<Compiled>,
+pub struct Table {
+    pub router: Router,
+    pub routes: Vec<Compiled>,
 }
 
-struct Compiled {
-    plan: Plan,
-    objects: Vec<Objects>,
+/// What the handler of a route is given.
+pub struct Compiled {
+    pub plan: Plan,
+    pub objects: Vec<Objects>,
 }
 
 /// The routes of an application and what their handlers are given.
 #[pyclass(frozen, module = "hoopsnake._native")]
 #[derive(Default)]
-pub struct Routes(GilCell<Table>);
+pub struct Routes(GilCell<Arc<Table>>);
 
 #[pymethods]
 impl Routes {
@@ -53,6 +57,9 @@ impl Routes {
         let methods: Option<Vec<&str>> =
             methods.as_ref().map(|methods| methods.iter().map(String::as_str).collect());
         let mut table = self.0.borrow_mut(py);
+        let Some(table) = Arc::get_mut(&mut table) else {
+            return Err(PyRuntimeError::new_err("routes that are asked already take no more of them"));
+        };
         table.routes.push(Compiled { plan: Plan::new(compiled), objects });
         Ok(table.router.add(&pattern, methods.as_deref()))
     }
@@ -67,7 +74,7 @@ impl Routes {
     /// Finds the route of a request: its number, and what its path's parameters take. Where there is
     /// none: None, and the methods that there are routes for.
     fn find<'py>(&self, py: Python<'py>, method: &str, path: &str) -> PyResult<Bound<'py, PyTuple>> {
-        let table = self.0.borrow(py);
+        let table = self.table(py);
         match table.router.find(method, path) {
             Destination::Route { route, captured } => {
                 (route, captured.iter().map(|text| &**text).collect::<Vec<_>>()).into_pyobject(py)
@@ -79,7 +86,7 @@ impl Routes {
 
     /// Whether a path leads anywhere, whatever the method.
     fn knows(&self, py: Python<'_>, path: &str) -> bool {
-        self.0.borrow(py).router.knows(path)
+        self.table(py).router.knows(path)
     }
 
     /// Reads what a handler is given: a list of arguments, and a list of errors or None. Each error
@@ -92,7 +99,7 @@ impl Routes {
         query: &Bound<'py, PyBytes>,
         headers: &Bound<'py, PyList>,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        let table = self.0.borrow(py);
+        let table = self.table(py);
         let Some(compiled) = table.routes.get(route) else {
             return Err(PyValueError::new_err(format!("there is no route {route}")));
         };
@@ -111,6 +118,13 @@ impl Routes {
             return (list, py.None()).into_pyobject(py);
         }
         (list, errors(py, compiled.plan.parameters(), breaches)?).into_pyobject(py)
+    }
+}
+
+impl Routes {
+    /// The routes as they are now.
+    pub fn table(&self, py: Python<'_>) -> Arc<Table> {
+        self.0.borrow(py).clone()
     }
 }
 

@@ -203,7 +203,7 @@ impl TlsTransport {
 
     #[getter]
     fn __class__(slf: &Bound<'_, Self>) -> PyResult<Py<PyType>> {
-        Ok(Imports::get(slf.py())?.asyncio_tls_transport.clone_ref(slf.py()))
+        Ok(Imports::asyncio_tls_transport(slf.py())?.clone_ref(slf.py()))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

@@ -1,33 +1,46 @@
 //! One HTTP request and its response.
+//!
+//! - here: its life, and what an application receives.
+//! - `sending`: what an application sends; `ending`: how its part ends.
+//! - `following`: a stream as one of many that are sent the same.
+//! - `routed`: a request whose handler is called without ASGI; `arrival`: what Python sees of it.
+
+mod arrival;
+mod ending;
+mod following;
+mod routed;
+mod sending;
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use bytes::Bytes;
-use hoop_asgi::{BodyStep, ResponseState};
-use hoop_net::{BodyError, BodySender, IncomingBody, Piece, ResponseBody, give_way};
-use http::header::{CONTENT_LENGTH, HeaderMap};
+use hoop_asgi::ResponseState;
+use hoop_net::{BodyError, BodySender, IncomingBody, ResponseBody, give_way};
+use http::header::HeaderMap;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict};
 
-use super::conversation::{Conversation, Step};
+use super::audience::{Follower, Memberships};
+use super::conversation::Conversation;
 use super::file_message::{path_send, zero_copy_send};
 use super::message;
 use super::reply::{Answer, Replies, Reply, client_closed, plain};
 use super::request_body::{Reading, RequestBody, poll_chunk};
 use super::request_line::{Outcome, RequestLine};
 use super::scope::Ends;
-use super::server_state::{Ending, ServerState, is_cancellation};
-use crate::errors::client_disconnected;
+use super::server_state::ServerState;
 use crate::event_loop::promise::Waiters;
+use crate::event_loop::stepwise::Step;
 use crate::gil_cell::GilCell;
+pub use arrival::Arrival;
+use routed::{Approach, Original, Routed};
 
 /// A streamed body may run ahead of the connection by so many bytes before `send()` waits.
 const STREAM_AHEAD: u64 = 64 * 1024;
@@ -42,8 +55,8 @@ struct Progress {
     client_gone: bool,
     /// The client sends nothing more. Whether it is there shows when something is sent to it.
     half_closed: bool,
-    /// The application took too long, and somebody else has answered.
-    overdue: bool,
+    /// We have cancelled its task: it took too long, or nobody waits for it any more.
+    cancelled: bool,
     /// Of the response, once it has begun.
     status: Option<StatusCode>,
     /// Bytes of the body that the application has taken, and of the response's that it has given.
@@ -61,11 +74,17 @@ pub struct Exchange {
     /// RFC 9110 section 15.2: a client of HTTP/1.0 does not know 103.
     takes_interim: bool,
     progress: GilCell<Progress>,
+    /// The request as it came, where its scope may be asked for later.
+    original: GilCell<Option<Box<Original>>>,
+    /// Its route, until that has returned.
+    routed: GilCell<Option<Box<Routed>>>,
     reply: Reply,
     /// Calls of `receive()` that wait for the next event.
     receivers: Waiters,
     /// Calls of `send()` that wait for the client to catch up.
     senders: Waiters,
+    /// The channels whose events it streams.
+    memberships: Memberships,
 }
 
 /// Enters the application with a request; what hyper awaits is its answer.
@@ -80,11 +99,20 @@ pub fn begin(
         let takes_interim = parts.version == Version::HTTP_11;
         let answers_head = parts.method == Method::HEAD;
         let (caller, id) = server.caller(py, &parts, ends);
-        let scope = server.scopes.http(py, &parts, ends, &caller, id.as_deref());
+        let approach = Approach::of(py, server, ends, &parts, &caller, id.as_deref());
         server.tally.borrow_mut(py).begin();
+        let (line, original) = match &approach {
+            Approach::Route(_) => {
+                let (method, uri) = (parts.method.clone(), parts.uri.clone());
+                let line = RequestLine::new(py, server, &caller, id, &mut parts);
+                (parts.method, parts.uri) = (method, uri);
+                (line, Some(Box::new(Original { parts, caller })))
+            }
+            _ => (RequestLine::new(py, server, &caller, id, &mut parts), None),
+        };
         let exchange = Arc::new(Exchange {
             server: server.clone(),
-            line: RequestLine::new(py, server, &caller, id, &mut parts),
+            line,
             ends: ends.clone(),
             takes_interim,
             progress: GilCell::new(Progress {
@@ -95,20 +123,27 @@ pub fn begin(
                 trailers: None,
                 client_gone: false,
                 half_closed: ends.has_half_closed.load(Ordering::Relaxed),
-                overdue: false,
+                cancelled: false,
                 status: None,
                 received: 0,
                 sent: 0,
                 finished: false,
             }),
+            original: GilCell::new(original),
+            routed: GilCell::default(),
             reply: Reply::default(),
             receivers: Waiters::default(),
             senders: Waiters::default(),
+            memberships: Memberships::default(),
         });
         if ends.interim.is_some() {
             drop(ends.last.replace(py, Arc::downgrade(&exchange)));
         }
-        server.start(py, scope, exchange.clone());
+        match approach {
+            Approach::Asgi(scope) => server.start(py, scope, exchange.clone()),
+            Approach::Route(matched) => exchange.follow(py, matched),
+            Approach::Refused(refusal) => exchange.refuse(py, refusal),
+        }
         Answer(exchange)
     })
 }
@@ -156,14 +191,17 @@ impl Exchange {
 
     pub fn client_left(&self, py: Python<'_>) {
         self.progress.borrow_mut(py).client_gone = true;
+        self.memberships.end(py);
         self.receivers.wake(py);
         self.senders.wake(py);
+        self.cancel(py);
     }
 
     /// An application that waits for its client to leave is told that it has.
     pub fn half_closed(&self, py: Python<'_>) {
         self.progress.borrow_mut(py).half_closed = true;
         self.receivers.wake(py);
+        self.cancel(py);
     }
 
     /// The body's next chunk is not there yet: a task waits for it in the application's stead, so
@@ -193,159 +231,11 @@ impl Exchange {
         }
     }
 
-    fn start_response(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
-        let status = message::status(dict)?;
-        let mut headers = message::headers(dict)?;
-        // Nearly always the three keys are type, status and headers.
-        let trailers = (dict.len() != 3 || headers.is_empty()) && message::trailers(dict)?;
-        if trailers {
-            // In HTTP/1.1 trailers follow chunks, and what has a length has no chunks.
-            headers.remove(CONTENT_LENGTH);
-        }
-        let declared = message::declared_length(&headers)?;
-        let mut progress = self.progress.borrow_mut(dict.py());
-        progress.state.start(status.as_u16(), declared, trailers).map_err(message::fault)?;
-        progress.head = Some((status, headers));
-        Ok(())
-    }
-
-    fn send_body(self: &Arc<Self>, py: Python<'_>, piece: Piece, more: bool) -> PyResult<()> {
-        let is_complete;
-        let step = {
-            let mut progress = self.progress.borrow_mut(py);
-            if progress.client_gone && !progress.state.is_complete() {
-                drop(progress);
-                return Err(client_disconnected(py, &self.line.name()));
-            }
-            let step = progress.state.body(piece.len(), more).map_err(message::fault)?;
-            if !progress.state.is_bodyless() {
-                progress.sent += piece.len();
-            }
-            is_complete = progress.state.is_complete();
-            step
-        };
-        match (step, piece) {
-            (BodyStep::Whole, Piece::Bytes(bytes)) => {
-                let response = self.with_head(py, ResponseBody::Whole(bytes));
-                self.answer(py, response);
-            }
-            (BodyStep::Whole, file @ Piece::File(_)) => {
-                let length = file.len();
-                self.begin_stream(py, file, Some(length));
-                self.end_stream(py, None);
-            }
-            (BodyStep::Begin, piece) => {
-                let length = self.progress.borrow(py).state.declared_length();
-                self.begin_stream(py, piece, length);
-            }
-            (BodyStep::Continue, piece) => {
-                if let Some(stream) = &self.progress.borrow(py).stream {
-                    stream.push(piece);
-                }
-            }
-            (BodyStep::End, piece) => self.end_stream(py, Some(piece)),
-        }
-        if is_complete {
-            self.complete(py);
-        }
-        Ok(())
-    }
-
     /// The response is complete: nobody reads the request any more.
     fn complete(&self, py: Python<'_>) {
         self.set_body(py, RequestBody::Taken);
         self.receivers.wake(py);
         self.finish(py, true);
-    }
-
-    fn send_trailers(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
-        let py = dict.py();
-        let fields = message::headers(dict)?;
-        let more = message::more_trailers(dict)?;
-        let last = {
-            let mut progress = self.progress.borrow_mut(py);
-            if progress.client_gone && !progress.state.is_complete() {
-                drop(progress);
-                return Err(client_disconnected(py, &self.line.name()));
-            }
-            progress.state.trailers(more).map_err(message::fault)?;
-            progress.trailers.get_or_insert_default().extend(fields);
-            if more {
-                return Ok(());
-            }
-            progress.stream.take().zip(progress.trailers.take())
-        };
-        if let Some((stream, trailers)) = last {
-            stream.finish_with(*trailers);
-        }
-        self.complete(py);
-        Ok(())
-    }
-
-    fn send_hint(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
-        let py = dict.py();
-        let links = message::links(dict)?;
-        self.progress.borrow(py).state.hint().map_err(message::fault)?;
-        // Where it was not announced it is left out: a hint may be.
-        if let Some(interim) = self.ends.interim.as_ref().filter(|_| self.takes_interim) {
-            interim.early_hints(&links);
-            self.reply.nudge(py);
-        }
-        Ok(())
-    }
-
-    /// What an application says for its developers alone (ASGI extension "Debug").
-    fn send_debug(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
-        let py = dict.py();
-        let Some(info) = dict.get_item(intern!(py, "info"))? else {
-            return Err(PyValueError::new_err("'http.response.debug' needs 'info'"));
-        };
-        self.progress.borrow(py).state.debug().map_err(message::fault)?;
-        self.server.tell(py, "debug_info", (self.line.name(), info, self.line.id(py)));
-        Ok(())
-    }
-
-    fn begin_stream(self: &Arc<Self>, py: Python<'_>, piece: Piece, length: Option<u64>) {
-        let (sender, body) = ResponseBody::stream(length);
-        let exchange = self.clone();
-        sender.when_gone(move || Python::attach(|py| exchange.stream_gone(py)));
-        if self.progress.borrow(py).state.is_bodyless() {
-            drop(self.ends.outlived.replace(py, Some(Arc::downgrade(self))));
-        }
-        sender.push(piece);
-        self.progress.borrow_mut(py).stream = Some(sender);
-        let response = self.with_head(py, body);
-        self.answer(py, response);
-    }
-
-    fn end_stream(&self, py: Python<'_>, last: Option<Piece>) {
-        let stream = self.progress.borrow_mut(py).stream.take();
-        if let Some(stream) = stream {
-            if let Some(piece) = last {
-                stream.push(piece);
-            }
-            stream.finish();
-        }
-    }
-
-    fn with_head(&self, py: Python<'_>, body: ResponseBody) -> Response<ResponseBody> {
-        let (status, headers) = self.progress.borrow_mut(py).head.take().unwrap_or_default();
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        response
-    }
-
-    /// hyper let go of the streamed body: either all of it went out, or the client has gone.
-    fn stream_gone(&self, py: Python<'_>) {
-        let left = {
-            let state = &self.progress.borrow(py).state;
-            // Where no body goes, hyper has no use for the stream from the start.
-            !state.is_complete() && !state.is_bodyless()
-        };
-        if left {
-            self.client_left(py);
-        }
     }
 }
 
@@ -441,6 +331,10 @@ impl Conversation for Exchange {
         }
         self.senders.wait(self.server.python_loop(py)).map(Some)
     }
+
+    fn follower(self: Arc<Self>) -> Arc<dyn Follower> {
+        self
+    }
 }
 
 impl Replies for Exchange {
@@ -450,71 +344,6 @@ impl Replies for Exchange {
 
     fn abandoned(&self, py: Python<'_>) {
         self.client_left(py);
-    }
-}
-
-impl Ending for Exchange {
-    fn ended(&self, py: Python<'_>, failure: Option<PyErr>) {
-        // A reference however weak keeps the memory of it all, and its connection may be idle for long.
-        if std::ptr::eq(self.ends.last.borrow(py).as_ptr(), self) {
-            drop(self.ends.last.replace(py, Weak::new()));
-        }
-        let (complete, committed, client_gone, overdue, stream) = {
-            let mut progress = self.progress.borrow_mut(py);
-            let complete = progress.state.is_complete();
-            let committed = progress.state.is_committed();
-            progress.state.finish();
-            (complete, committed, progress.client_gone, progress.overdue, progress.stream.take())
-        };
-        let status = match &failure {
-            Some(error) if self.server.has_cancelled(py, error) => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        match failure {
-            // Asked for, and told already.
-            Some(error) if overdue && is_cancellation(py, &error) => {}
-            Some(error) => self.server.application_failed(py, error, &self.line, client_gone),
-            None if !complete && !client_gone => {
-                let details = (self.line.name(), committed, self.line.id(py));
-                self.server.tell(py, "application_stopped_short", details);
-            }
-            None => {}
-        }
-        self.set_body(py, RequestBody::Taken);
-        // A stream dropped unfinished is an abort: the client must not take it for complete.
-        drop(stream);
-        if client_gone && !committed {
-            // Nobody reads it, but hyper holds the connection until it has an answer.
-            self.reply.give(py, plain(status));
-        } else if !committed {
-            self.answer_plainly(py, status);
-        }
-        self.finish(py, complete);
-        self.receivers.wake(py);
-        self.senders.wake(py);
-    }
-
-    fn request_id(&self, py: Python<'_>) -> Option<Py<PyString>> {
-        self.line.id(py)
-    }
-
-    fn owes_an_answer(&self, py: Python<'_>) -> bool {
-        let progress = self.progress.borrow(py);
-        // Whoever waits for the client's body cannot answer; the connection has a limit for that.
-        !progress.state.is_committed() && !matches!(progress.body, RequestBody::BeingRead(_))
-    }
-
-    fn overdue(&self, py: Python<'_>, limit: Duration) {
-        let client_gone = {
-            let mut progress = self.progress.borrow_mut(py);
-            progress.overdue = true;
-            std::mem::replace(&mut progress.client_gone, true)
-        };
-        self.server.tally.borrow_mut(py).overdue += 1;
-        self.server.tell(py, "overdue", (self.line.name(), limit.as_secs_f64(), self.line.id(py)));
-        if !client_gone {
-            self.answer_plainly(py, StatusCode::GATEWAY_TIMEOUT);
-        }
     }
 }
 

@@ -1,0 +1,43 @@
+//! Server-sent events of a response, out of its bytes.
+
+use hoop_fetch::{EventLimits, EventReader as Reader};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::gil_cell::GilCell;
+
+/// An event: its id, type and data, and what it says about connecting again, in milliseconds.
+type EventTuple = (String, String, String, Option<u64>);
+
+/// Reads a stream, piece by piece.
+#[pyclass(frozen, module = "hoopsnake._native")]
+pub struct EventReader(GilCell<Reader>);
+
+#[pymethods]
+impl EventReader {
+    #[new]
+    fn new(last_id: &str, line: usize, event: usize) -> Self {
+        Self(GilCell::new(Reader::new(EventLimits { line, event }, last_id)))
+    }
+
+    /// The events that these bytes complete. Raises ValueError for a line or an event that is too long.
+    #[pyo3(signature = (piece, /))]
+    fn feed(&self, py: Python<'_>, piece: &[u8]) -> PyResult<Vec<EventTuple>> {
+        let mut events = Vec::new();
+        let outcome = self.0.borrow_mut(py).feed(piece, &mut events);
+        outcome.map_err(|fault| PyValueError::new_err(fault.to_string()))?;
+        Ok(events.into_iter().map(|event| (event.id, event.kind, event.data, event.retry)).collect())
+    }
+
+    /// The id that a new connection goes on behind.
+    #[getter]
+    fn last_id(&self, py: Python<'_>) -> String {
+        self.0.borrow(py).last_id().to_owned()
+    }
+
+    /// The milliseconds to wait before connecting again, as the stream has last said.
+    #[getter]
+    fn retry(&self, py: Python<'_>) -> Option<u64> {
+        self.0.borrow(py).retry()
+    }
+}

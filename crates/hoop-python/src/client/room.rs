@@ -1,0 +1,61 @@
+//! Python bytes that a body is read into, straight from the socket.
+//!
+//! Rules for the unsafe code:
+//! 1. The object is new and nobody else has it until [`BytesRoom::finish`]: its bytes may be written.
+//! 2. It has `length` bytes, which CPython has set aside and not initialised; the first `filled` of them are,
+//!    and `filled` is never more than `length`.
+//! 3. It is handed out when all of them are filled, and not before.
+
+use bytes::BufMut;
+use bytes::buf::UninitSlice;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// A bytes object that is being filled.
+pub struct BytesRoom {
+    bytes: Py<PyBytes>,
+    length: usize,
+    filled: usize,
+}
+
+impl BytesRoom {
+    /// Of that many bytes. `Err` if there is no such memory.
+    pub fn new(py: Python<'_>, length: usize) -> PyResult<Self> {
+        let size = ffi::Py_ssize_t::try_from(length)?;
+        // SAFETY: without a source the object is new and its bytes are not initialised (rules 1 and 2).
+        let bytes = unsafe {
+            Bound::from_owned_ptr_or_err(py, ffi::PyBytes_FromStringAndSize(std::ptr::null(), size))?
+                .cast_into_unchecked::<PyBytes>()
+        };
+        // The empty bytes are one object that all share; there is nothing to fill in it.
+        Ok(Self { bytes: bytes.unbind(), length, filled: 0 })
+    }
+
+    /// The object, if all of it is filled.
+    pub fn finish(self) -> Option<Py<PyBytes>> {
+        (self.filled == self.length).then_some(self.bytes)
+    }
+}
+
+// SAFETY: `chunk_mut` is what is not filled yet, of an object that stays where it is, and `advance_mut`
+// counts what its caller has filled, within the object's length (rules 1 and 2).
+unsafe impl BufMut for BytesRoom {
+    fn remaining_mut(&self) -> usize {
+        self.length - self.filled
+    }
+
+    unsafe fn advance_mut(&mut self, count: usize) {
+        assert!(count <= self.remaining_mut(), "more was filled than there is room for");
+        self.filled += count;
+    }
+
+    fn chunk_mut(&mut self) -> &mut UninitSlice {
+        let rest = self.remaining_mut();
+        // SAFETY: rules 1 and 2; the memory is borrowed as long as this is.
+        unsafe {
+            let begin = ffi::PyBytes_AsString(self.bytes.as_ptr()).cast::<u8>();
+            UninitSlice::from_raw_parts_mut(begin.add(self.filled), rest)
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Forms, for libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hoop_fuzz::form(bytes));
