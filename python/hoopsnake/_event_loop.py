@@ -16,7 +16,6 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, cast
 
 from hoopsnake import _thread_pool
-from hoopsnake._loop_stats import DelayHistogram, LoopStats
 from hoopsnake._native import (
     Acceptor,
     BlockingCall,
@@ -31,6 +30,8 @@ from hoopsnake._native import (
 
 if TYPE_CHECKING:
     import ssl
+
+    from hoopsnake._loop_stats import LoopStats
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -135,6 +136,8 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):
         Counting is always on and costs a look at the clock each turn. May be called from any
         thread, also while a callback blocks the loop, and after the loop was closed.
         """
+        from hoopsnake._loop_stats import DelayHistogram, LoopStats
+
         counted = self._statistics()
         delays = DelayHistogram(counted.pop("ready_delays"))
         return LoopStats(**counted, ready_delays=delays)

@@ -302,6 +302,11 @@ FAMILIES = (
         "loop.gil_seconds",
         "Time in which the loop waited for another thread to release the interpreter lock.",
     ),
+    # The threads of hoopsnake.web's handlers that are not async.
+    _gauge("hoopsnake_handler_threads", "handler_threads.threads", "Threads that there may be."),
+    _gauge("hoopsnake_handler_threads_working", "handler_threads.working", "Those at a call."),
+    _gauge("hoopsnake_handler_calls_waiting", "handler_threads.waiting", "Calls without a thread."),
+    _counter("hoopsnake_handler_calls", "handler_threads.done", "Calls that are over."),
     # The process, by the names that every client library of Prometheus has for it.
     _counter("process_cpu_seconds", "process.cpu_seconds", "CPU time, user and system."),
     _gauge(

@@ -6,7 +6,6 @@ import importlib
 import inspect
 import os
 import sys
-from difflib import get_close_matches
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -110,6 +109,8 @@ def _find_attribute(module: ModuleType, place: _Place) -> Any:
 
 
 def _suggestion(part: str, owner: Any) -> str:
+    from difflib import get_close_matches
+
     public = [name for name in dir(owner) if not name.startswith("_")]
     close = get_close_matches(part, public, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from http import HTTPStatus
+from functools import cache
 from typing import Any
 
 from hoopsnake._errors import ClientDisconnected
@@ -173,7 +173,7 @@ class Journal:
             fields["target"],
             fields["protocol"],
             status,
-            _PHRASES.get(status, ""),
+            _phrases().get(status, ""),
             fields["duration"] * 1000,
             fields["response_bytes"],
             _remarks(fields),
@@ -203,8 +203,13 @@ def _write(
         log.handle(record)
 
 
-# 499 is what other servers too say of a client that did not wait for its answer.
-_PHRASES = {each.value: each.phrase for each in HTTPStatus} | {499: "Client Closed Request"}
+@cache
+def _phrases() -> dict[int, str]:
+    # Only here: who logs no accesses need not load it.
+    from http import HTTPStatus
+
+    # 499 is what other servers too say of a client that did not wait for its answer.
+    return {each.value: each.phrase for each in HTTPStatus} | {499: "Client Closed Request"}
 
 
 def _name(client: tuple[str, int] | None) -> str:

@@ -6,6 +6,7 @@ import gc
 import os
 import platform
 import resource
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,20 @@ def snapshot(server: Server, loop: EventLoop) -> Snapshot:
         "python": platform.python_version(),
         **server.snapshot(),
         "loop": _of_loop(loop),
+        **_of_handler_threads(),
         "collector": gc.get_stats(),
         "process": _of_process(),
     }
+
+
+def _of_handler_threads() -> Snapshot:
+    """Take what the framework's threads are at, if the application is one of the framework's."""
+    framework = sys.modules.get("hoopsnake.web._handler_threads")
+    if framework is None:
+        return {}
+    stats = framework.handler_threads.stats()
+    names = ("threads", "working", "waiting", "done")
+    return {"handler_threads": {name: getattr(stats, name) for name in names}}
 
 
 def _of_loop(loop: EventLoop) -> Snapshot:

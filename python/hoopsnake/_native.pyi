@@ -3,28 +3,105 @@
 import asyncio
 import ssl
 from asyncio.events import _TaskFactory
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Sequence,
+)
 from contextvars import Context
 from socket import socket
-from typing import Any, Final, Self, TypeVar, TypeVarTuple, final
+from typing import (
+    Any,
+    Final,
+    Self,
+    TypeVar,
+    TypeVarTuple,
+    final,
+)
 
 from _typeshed import FileDescriptorLike
 from typing_extensions import disjoint_base
 
 from hoopsnake._bind import Bind
+from hoopsnake._client._engine import (
+    URL,
+    BodyDecoder,
+    Call,
+    ClientCore,
+    ClientWebSocket,
+    CookieJar,
+    DigestChallenge,
+    EventReader,
+    Headers,
+    Netrc,
+    Response,
+    UploadSink,
+    basic_authorization,
+    heed_deadlines,
+    open_websocket,
+    redirect,
+)
 from hoopsnake._journal import Journal
 from hoopsnake._server_config import ServerConfig
-from hoopsnake.web._parameters import Declared
+from hoopsnake.limits._engine import (
+    Breaker,
+    BudgetPolicy,
+    HedgePolicy,
+    Places,
+    RateTable,
+    RetryPolicy,
+    retry_after,
+)
+from hoopsnake.web._engine import (
+    Arrival,
+    Audience,
+    Door,
+    Folder,
+    FormReader,
+    ModelWriter,
+    Routes,
+    answer_file,
+    content_type_of,
+    cookies,
+    encode_json,
+    relative_path,
+)
 
 __all__ = [
+    "URL",
     "_DELAY_BOUNDS",
     "Acceptor",
+    "Arrival",
+    "Audience",
     "BlockingCall",
+    "BodyDecoder",
+    "Breaker",
+    "BudgetPolicy",
+    "Call",
+    "ClientCore",
+    "ClientWebSocket",
     "Clients",
+    "CookieJar",
     "DatagramTransport",
+    "DigestChallenge",
+    "Door",
+    "EventReader",
+    "Folder",
+    "FormReader",
     "Handle",
+    "Headers",
+    "HedgePolicy",
     "ListenSockets",
     "LoopCore",
+    "ModelWriter",
+    "Netrc",
+    "Places",
+    "RateTable",
+    "Response",
+    "RetryPolicy",
     "Routes",
     "Server",
     "SocketTransport",
@@ -32,9 +109,19 @@ __all__ = [
     "TLSTransport",
     "TimerHandle",
     "TransportTable",
+    "UploadSink",
     "__version__",
     "_network_problem",
+    "answer_file",
+    "basic_authorization",
+    "content_type_of",
+    "cookies",
     "encode_json",
+    "heed_deadlines",
+    "open_websocket",
+    "redirect",
+    "relative_path",
+    "retry_after",
 ]
 
 _Result = TypeVar("_Result")
@@ -353,46 +440,3 @@ class Server:
     def abort(self) -> None: ...
 
 def _network_problem(entry: str) -> str | None: ...
-
-@final
-class Routes:
-    """The routes of an application and what their handlers are given."""
-
-    def __new__(cls) -> Routes: ...
-    def add(self, pattern: str, methods: list[str] | None, parameters: list[Declared]) -> int:
-        """Add a route for methods, or for all of them; return its number.
-
-        Raises ValueError for a pattern or a parameter that cannot be meant.
-        """
-
-    @staticmethod
-    def path_names(pattern: str) -> list[str]:
-        """Return the names of the parameters of a path; raises ValueError for a bad pattern."""
-
-    def find(self, method: str, path: str) -> tuple[int, list[str]] | tuple[None, list[str] | None]:
-        """Find the route of a request, and what its path's parameters take.
-
-        `path` is percent-encoded. Where there is none: None, and the methods there are routes for.
-        """
-
-    def knows(self, path: str) -> bool:
-        """Return whether a path leads anywhere, whatever the method."""
-
-    def read(
-        self,
-        route: int,
-        captured: list[str],
-        query: bytes,
-        headers: list[tuple[bytes, bytes]],
-    ) -> tuple[list[Any], list[tuple[int, dict[str, Any]]] | None]:
-        """Read what a handler is given: its arguments, and what is wrong with the request or None.
-
-        Each error comes with the number of its parameter, whose argument is its default then.
-        """
-
-def encode_json(value: object, other: Callable[[Any], object]) -> bytes:
-    """Write an object as JSON. What has no JSON of its own goes to `other`.
-
-    That returns an object that has, or bytes that are JSON already. Raises TypeError and
-    ValueError for what cannot be written.
-    """

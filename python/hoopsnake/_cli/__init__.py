@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 __all__ = ["main"]
 
@@ -24,13 +26,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run_command(given[1:])
 
+    # argparse has no subcommand whose arguments stand between its options.
+    if given[:1] == ["fetch"]:
+        from hoopsnake._cli.arguments import fetch_parser
+
+        chosen_urls = fetch_parser().parse_intermixed_args(given[1:])
+        from hoopsnake._fetch.command import fetch_command
+
+        return fetch_command(chosen_urls)
+
+    if given[:1] == ["serve"]:
+        with _uncollected():
+            from hoopsnake._cli.late_modules import put_off_ssl
+
+            put_off_ssl()
+            from hoopsnake._cli.plain_line import read_plainly
+            from hoopsnake._cli.serve import serve_command
+
+        chosen = read_plainly(given[1:])
+        if chosen is not None:
+            return serve_command(chosen)
+
     from hoopsnake._cli.arguments import command_parser
 
     parser = command_parser()
-    chosen = parser.parse_args(given)
-    if chosen.command == "serve":
+    parsed = parser.parse_args(given)
+    if parsed.command == "serve":
         from hoopsnake._cli.serve import serve_command
 
-        return serve_command(chosen)
+        return serve_command(vars(parsed))
+    if parsed.command == "dev":
+        from hoopsnake._cli.dev import dev_command
+
+        return dev_command(vars(parsed))
+    if parsed.command == "new":
+        from hoopsnake._cli.new import new_command
+
+        return new_command(parsed)
+    if parsed.command == "openapi":
+        from hoopsnake._cli.openapi import openapi_command
+
+        return openapi_command(parsed)
+    if parsed.command == "routes":
+        from hoopsnake._cli.routes import routes_command
+
+        return routes_command(parsed)
     parser.print_help(sys.stderr)
     return 2
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the collector of cycles off modules that are being loaded: there is no garbage there."""
+    is_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if is_on:
+            gc.enable()

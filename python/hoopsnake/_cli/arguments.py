@@ -6,13 +6,16 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from hoopsnake._cli.application import add_application_arguments
 from hoopsnake._cli.option_kinds import Kind
 from hoopsnake._cli.options import GROUPS, Group, Option
 from hoopsnake._cli.settings import CONFIG_VARIABLE
 
-__all__ = ["command_parser", "run_parser"]
+__all__ = ["command_parser", "fetch_parser", "run_parser"]
 
-_DESCRIPTION = "Runs asyncio programs and web applications on hoopsnake's event loop."
+_DESCRIPTION = """\
+Runs asyncio programs and web applications on hoopsnake's event loop, and fetches what others
+serve."""
 
 _EXAMPLES = """\
 examples:
@@ -20,8 +23,11 @@ examples:
   hoop run -m shop.worker               the same for a module
   hoop serve shop.web:app               an application on http://127.0.0.1:8000
   hoop serve shop.web:create_app --factory --host 0.0.0.0 --port 80
+  hoop new shop                         a small project, to begin with
+  hoop dev shop.web:app                 served anew on changes, its errors shown
+  hoop fetch - < urls.txt               many URLs at once, a line of JSON for each
 
-`hoop run --help` and `hoop serve --help` tell more."""
+`hoop COMMAND --help` tells more."""
 
 _RUN_USAGE = """\
 hoop run script.py [argument ...]
@@ -61,6 +67,31 @@ examples:
 exit status: 0 after a stop that was asked for; 1 if the application or the server failed; 2 if the
 command is wrong or names no application; 130 if Ctrl-C came while it was still imported."""
 
+_DEV_DESCRIPTION = """\
+Serves an application while it is written, as `hoop serve --reload` does, and answers a request that
+fails with a page that shows where: the frames, the source and the request. It is for the
+developer's own machine. All options are those of `hoop serve`."""
+
+_DEV_EXAMPLES = """\
+examples:
+  hoop dev shop.web                     on http://127.0.0.1:8000, anew after each change
+  hoop dev shop.web:app --port 9000 --reload-include '*.html' --reload-include '*.py'
+  hoop dev shop.web:app --no-reload     with its page, but never anew
+
+exit status: as of `hoop serve`."""
+
+_NEW_DESCRIPTION = """\
+Makes a folder with a small web application on hoopsnake.web, its tests, a pyproject.toml, a README
+and a Dockerfile. A folder that is there already is left alone."""
+
+_OPENAPI_DESCRIPTION = """\
+Prints the OpenAPI document of an application, the same for the same routes: for a client that is
+made of it, or to see what a change has changed."""
+
+_ROUTES_DESCRIPTION = """\
+Prints the routes of a hoopsnake.web application, in the order in which they are tried: methods,
+path, name, handler, and what is called before it."""
+
 
 def command_parser() -> argparse.ArgumentParser:
     """Build the parser of the whole command."""
@@ -69,8 +100,9 @@ def command_parser() -> argparse.ArgumentParser:
         "--version", action=_PrintVersion, nargs=0, help="print hoopsnake's version and exit"
     )
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=_Parser)
-    # `run` is here for the help alone: see hoopsnake._cli.main.
+    # These are here for the help alone: see hoopsnake._cli.main.
     commands.add_parser("run", help="run an asyncio program", add_help=False)
+    commands.add_parser("fetch", help="fetch many URLs, a line of JSON for each", add_help=False)
     _add_serve_arguments(
         commands.add_parser(
             "serve",
@@ -80,12 +112,49 @@ def command_parser() -> argparse.ArgumentParser:
             epilog=_SERVE_EXAMPLES,
         )
     )
+    _add_serve_arguments(
+        commands.add_parser(
+            "dev",
+            help="serve an application while it is written",
+            usage="hoop dev [option ...] [APP]",
+            description=_DEV_DESCRIPTION,
+            epilog=_DEV_EXAMPLES,
+        )
+    )
+    _add_lesser_commands(commands)
     return parser
+
+
+def _add_lesser_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
+    new = commands.add_parser("new", help="make a small project", description=_NEW_DESCRIPTION)
+    new.add_argument(
+        "name", metavar="NAME", help="of the project and its folder, such as corner-shop"
+    )
+    openapi = commands.add_parser(
+        "openapi", help="print an application's OpenAPI", description=_OPENAPI_DESCRIPTION
+    )
+    add_application_arguments(openapi)
+    openapi.add_argument("--output", metavar="PATH", help="write it there, not to standard output")
+    routes = commands.add_parser(
+        "routes", help="print an application's routes", description=_ROUTES_DESCRIPTION
+    )
+    add_application_arguments(routes)
+    routes.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run_parser() -> argparse.ArgumentParser:
     """Build what explains `hoop run`, whose arguments `hoopsnake._cli.run` splits by itself."""
     return _Parser("hoop run", usage=_RUN_USAGE, description=_RUN_DESCRIPTION, epilog=_RUN_EXAMPLES)
+
+
+def fetch_parser() -> argparse.ArgumentParser:
+    """Build the parser of `hoop fetch`, whose URLs may stand between its options."""
+    from hoopsnake._fetch.options import DESCRIPTION, EXAMPLES, add_fetch_arguments
+
+    usage = "hoop fetch [option ...] URL ..."
+    parser = _Parser("hoop fetch", usage=usage, description=DESCRIPTION, epilog=EXAMPLES)
+    add_fetch_arguments(parser)
+    return parser
 
 
 def _add_serve_arguments(parser: argparse.ArgumentParser) -> None:

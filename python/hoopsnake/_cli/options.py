@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from hoopsnake._bind import parse_bind
 from hoopsnake._cli.option_kinds import (
@@ -41,8 +41,7 @@ class ApplicationSource:
     """Where modules are looked for first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A setting: `--name` with dashes, HOOP_NAME in capitals, `name` in a file's table `serve`."""
 
     name: str
@@ -63,8 +62,7 @@ class Option:
         return f"HOOP_{self.name.upper()}"
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Options that belong together."""
 
     title: str

@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
-import hoopsnake
+# With the server, which `hoopsnake.serve` would load later.
+import hoopsnake._server
 from hoopsnake._cli.complaint import complain
 from hoopsnake._cli.options import ApplicationSource
-from hoopsnake._cli.printed_settings import printed_settings
-from hoopsnake._cli.settings import SettingsError, chosen_settings
+from hoopsnake._cli.settings import Settings, SettingsError, chosen_settings
 from hoopsnake._cli.tracebacks import leave_with_own_frames
 from hoopsnake._import_string import ImportStringError, load_app
 from hoopsnake._workers.config import WorkerConfig
 
-__all__ = ["serve_command"]
+__all__ = ["INTERRUPTED", "checked_application", "serve_command", "supervised"]
 
-# What a shell reports for a program that SIGINT ended.
-_INTERRUPTED = 130
+INTERRUPTED = 130
+"""What a shell reports for a program that SIGINT ended."""
 
 
-def serve_command(chosen: argparse.Namespace) -> int:
+def serve_command(chosen: Mapping[str, Any]) -> int:
     """Serve until a signal asks to stop; `chosen` is what the command line said."""
     try:
-        settings = chosen_settings(vars(chosen), os.environ)
-        if chosen.print_config:
+        settings = chosen_settings(chosen, os.environ)
+        if chosen["print_config"]:
+            from hoopsnake._cli.printed_settings import printed_settings
+
             settings.server_config()
             settings.worker_config()
             print(printed_settings(settings))
             return 0
-        source = settings.application
-        if source.app is None:
-            return complain("name the application, such as shop.web:app", exit_status=2)
-        if not os.path.isdir(source.app_dir):
-            return complain(f"--app-dir: {source.app_dir!r} is no directory", exit_status=2)
+        source = checked_application(settings)
         config, workers = settings.server_config(), settings.worker_config()
         if workers.supervised:
-            return _supervised(source, config, workers)
+            return supervised(source, config, workers)
         hoopsnake.run(hoopsnake.serve(_application(source), config))
     except (SettingsError, ImportStringError) as error:
         return complain(str(error), exit_status=2)
@@ -46,17 +44,34 @@ def serve_command(chosen: argparse.Namespace) -> int:
         return complain(str(error), exit_status=1)
     except KeyboardInterrupt:
         # Ctrl-C while the application was still being imported: asked for, so nothing to explain.
-        return _INTERRUPTED
+        return INTERRUPTED
     return 0
 
 
-def _supervised(
-    source: ApplicationSource, config: hoopsnake.ServerConfig, workers: WorkerConfig
+def checked_application(settings: Settings) -> ApplicationSource:
+    """Return where the application is; raises SettingsError if that is not said, or not there."""
+    source = settings.application
+    if source.app is None:
+        raise SettingsError("name the application, such as shop.web:app")
+    if not os.path.isdir(source.app_dir):
+        raise SettingsError(f"--app-dir: {source.app_dir!r} is no directory")
+    return source
+
+
+def supervised(
+    source: ApplicationSource,
+    config: hoopsnake.ServerConfig,
+    workers: WorkerConfig,
+    *,
+    development: bool = False,
 ) -> int:
+    """Serve with worker processes; with `development` what fails in them is shown to clients."""
     from hoopsnake._workers.command import supervise
     from hoopsnake._workers.worker import Assignment
 
-    assignment = Assignment(source.app or "", source.factory, source.app_dir, config)
+    assignment = Assignment(
+        source.app or "", source.factory, source.app_dir, config, development=development
+    )
     return hoopsnake.run(supervise(assignment, workers))
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from hoopsnake._cli.option_kinds import Kind
@@ -36,8 +33,7 @@ class Setting(NamedTuple):
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Each option's value."""
 
     all: Mapping[str, Setting]
@@ -136,6 +132,9 @@ def _of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _of_file(path: str) -> dict[str, Any]:
+    # Only here: a server without such a file need not load it.
+    import tomllib
+
     try:
         with open(path, "rb") as file:
             content = tomllib.load(file)
@@ -179,6 +178,8 @@ def _place_beside(value: Any, folder: str) -> Any:
 
 
 def _unknown(name: str) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name.replace("-", "_"), all_options(), 1)
     return "there is no such setting" + (f"; is it {near[0]}?" if near else "")
 

@@ -28,6 +28,7 @@ from hoopsnake._stop import Stop
 from hoopsnake._workers import messages
 from hoopsnake._workers.channel import Channel
 from hoopsnake._workers.questions import ANSWERS, statistics
+from hoopsnake._wsgi.interface import is_wsgi
 
 __all__ = ["HEARTBEAT", "STACK_SIGNAL", "Assignment", "main"]
 
@@ -55,6 +56,8 @@ class Assignment:
     """Where modules are looked for first."""
     config: ServerConfig
     """How it is served; where, are descriptors that the worker has inherited."""
+    development: bool = False
+    """Whether clients are shown what fails in it: `hoop dev` alone says so."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -88,6 +91,8 @@ def _serve(assignment: Assignment, supervisor: socket.socket, last_words: socket
     try:
         sys.path.insert(0, os.path.abspath(assignment.app_dir))
         application = load_app(assignment.application, factory=assignment.factory)
+        if assignment.development:
+            application = _shown_failing(application, assignment.config)
         run(_attended(application, assignment.config, supervisor))
     except ImportStringError as error:
         status, text = 2, f"hoop: error: {error}"
@@ -104,6 +109,14 @@ def _serve(assignment: Assignment, supervisor: socket.socket, last_words: socket
         with contextlib.suppress(OSError):
             last_words.sendall(_failed(text, status))
     return status
+
+
+def _shown_failing(application: Any, config: ServerConfig) -> Any:
+    if is_wsgi(application, config.interface):
+        return application
+    from hoopsnake._development.stand_in import WithErrorPage
+
+    return WithErrorPage(application)
 
 
 def _failed(text: str, status: int) -> bytes:

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import functools
 import inspect
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["call_either", "is_async", "run_in_thread"]
+from hoopsnake.web._handler_threads import handler_threads
 
-# A thread of a web application waits more than it works: what it works at is under the GIL.
-_THREADS = max(32, 4 * (os.cpu_count() or 1))
+__all__ = ["call_either", "inline", "is_async", "is_inline", "run_in_thread"]
 
-_pool: ThreadPoolExecutor | None = None
+Call = TypeVar("Call", bound=Callable[..., Any])
+
+_MARK = "__hoopsnake_inline__"
+
+
+def inline(call: Call) -> Call:
+    """Declare that a function that is not `async` never blocks: it is called without a thread.
+
+    For handlers and dependencies that only compute, and briefly: the loop waits for them.
+    """
+    setattr(call, _MARK, True)
+    return call
+
+
+def is_inline(call: Callable[..., Any]) -> bool:
+    """Whether a call was declared not to block."""
+    while isinstance(call, functools.partial):
+        call = call.func
+    return getattr(call, _MARK, False) is True
 
 
 def is_async(call: Callable[..., Any]) -> bool:
@@ -31,17 +44,14 @@ def is_async(call: Callable[..., Any]) -> bool:
 
 
 async def run_in_thread(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call a function on a thread of the pool that handlers have for themselves, in our context."""
-    global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="hoopsnake-handler")
-    context = contextvars.copy_context()
-    work = functools.partial(context.run, call, *args, **kwargs)
-    return await asyncio.get_running_loop().run_in_executor(_pool, work)
+    """Call a function on a thread that handlers have for themselves, in our context."""
+    return await handler_threads.run(call, *args, **kwargs)
 
 
 async def call_either(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Await an `async` function, or call another one on a thread."""
+    """Await an `async` function, or call another one: on a thread, unless it is `inline`."""
     if is_async(call):
         return await call(*args, **kwargs)
+    if is_inline(call):
+        return call(*args, **kwargs)
     return await run_in_thread(call, *args, **kwargs)

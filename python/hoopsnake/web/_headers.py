@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Self
 
 __all__ = ["Headers", "MutableHeaders", "RawHeaders"]
 
@@ -49,6 +50,19 @@ class MutableHeaders(Headers):
     """The headers of a response."""
 
     __slots__ = ()
+
+    @classmethod
+    def over(cls, raw: RawHeaders) -> Self:
+        """Look at a list of headers, and alter that list."""
+        headers = cls()
+        headers.raw = raw
+        return headers
+
+    def add_vary(self, name: str) -> None:
+        """Say that the response is another one for another value of a request's header."""
+        known = [each.strip() for line in self.getlist("vary") for each in line.split(",")]
+        if "*" not in known and name.lower() not in (each.lower() for each in known):
+            self["vary"] = ", ".join([*filter(None, known), name])
 
     def __setitem__(self, name: str, value: str) -> None:
         """Take the place of all headers of a name."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from hoopsnake._native import encode_json
 
-__all__ = ["to_json"]
+__all__ = ["to_json", "without_json"]
 
 
 def to_json(value: Any) -> bytes:
@@ -28,7 +28,7 @@ def to_json(value: Any) -> bytes:
     addresses, exceptions (as texts) and bytes (as UTF-8). Infinities and what is no number are
     null. Raises TypeError for anything else, and ValueError for values that hold themselves.
     """
-    return encode_json(value, _other)
+    return encode_json(value, without_json)
 
 
 def _moment(value: datetime.datetime | datetime.time) -> str:
@@ -86,7 +86,7 @@ _BY_BASE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 )
 
 
-def _other(value: Any) -> Any:
+def without_json(value: Any) -> Any:
     """Return what stands for a value in JSON; bytes are JSON already."""
     kind = type(value)
     convert = _BY_TYPE.get(kind)
@@ -94,7 +94,7 @@ def _other(value: Any) -> Any:
         return convert(value)
     serializer = getattr(kind, "__pydantic_serializer__", None)
     if serializer is not None:
-        return serializer.to_json(value)
+        return serializer.to_json(value, by_alias=True)
     if hasattr(kind, "__struct_fields__"):
         return sys.modules["msgspec"].json.encode(value)
     if dataclasses.is_dataclass(kind):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from hoopsnake.web._compiled import CompiledRoute
+from hoopsnake.web._form_plan import FormField
+from hoopsnake.web._openapi_forms import form_body, schema_generator
 from hoopsnake.web._parameters import ABSENT
-from hoopsnake.web._plan import BodyField, Described
+from hoopsnake.web._plan import Described
+from hoopsnake.web._problems import MEDIA_TYPE, PROBLEM_SCHEMAS
 from hoopsnake.web._responses import JSONResponse, Response
+from hoopsnake.web._steps import BodyField
 
 __all__ = ["openapi"]
 
@@ -52,11 +56,20 @@ _VALIDATION_SCHEMAS: dict[str, Schema] = {
 
 
 def openapi(
-    routes: Iterable[CompiledRoute], *, title: str, version: str, description: str | None = None
+    routes: Iterable[CompiledRoute],
+    *,
+    title: str,
+    version: str,
+    description: str | None = None,
+    errors: str = "detail",
 ) -> Schema:
-    """Describe these routes. Operations have the ids that FastAPI would give them."""
+    """Describe these routes. Operations have the ids that FastAPI would give them.
+
+    `errors` is how an application says what is wrong (`App`).
+    """
     shown = [each for each in routes if each.route.include_in_schema]
-    schemas = _Schemas(shown)
+    schemas = Schemas(shown)
+    schemas.has_problems = errors == "problem"
     paths: dict[str, dict[str, Any]] = {}
     for each in shown:
         path = re.sub(r"{(\w+):\w+}", r"{\1}", each.route.path)
@@ -70,10 +83,23 @@ def openapi(
     document: Schema = {"openapi": "3.1.0", "info": info, "paths": paths}
     if schemas.components:
         document["components"] = {"schemas": dict(sorted(schemas.components.items()))}
+    schemes = {
+        scheme.scheme_name: scheme.model for each in shown for scheme, _ in each.plan.security
+    }
+    if schemes:
+        document.setdefault("components", {})["securitySchemes"] = schemes
     return document
 
 
-def _operation(compiled: CompiledRoute, method: str, path: str, schemas: _Schemas) -> Schema:
+def _security(compiled: CompiledRoute) -> list[dict[str, list[str]]]:
+    """What an operation asks of its client: all of these, each with the scopes of all who ask."""
+    asked: dict[str, dict[str, None]] = {}
+    for scheme, scopes in compiled.plan.security:
+        asked.setdefault(scheme.scheme_name, {}).update(dict.fromkeys(scopes))
+    return [{name: list(scopes)} for name, scopes in asked.items()]
+
+
+def _operation(compiled: CompiledRoute, method: str, path: str, schemas: Schemas) -> Schema:
     route, plan = compiled.route, compiled.plan
     number = id(compiled)
     operation: Schema = {
@@ -88,6 +114,8 @@ def _operation(compiled: CompiledRoute, method: str, path: str, schemas: _Schema
         operation["description"] = description
     if route.deprecated:
         operation["deprecated"] = True
+    if compiled.plan.security:
+        operation["security"] = _security(compiled)
     parameters = [
         _parameter(each, schemas.of((number, place)))
         for place, each in enumerate(plan.described)
@@ -95,10 +123,27 @@ def _operation(compiled: CompiledRoute, method: str, path: str, schemas: _Schema
     ]
     if parameters:
         order = ("path", "query", "header", "cookie")
-        operation["parameters"] = sorted(parameters, key=lambda each: order.index(each["in"]))
-    if plan.bodies:
+        # Several may ask for one and the same; the document names it once.
+        once = {(each["in"], each["name"]): each for each in reversed(parameters)}
+        first = list(reversed(once.values()))
+        operation["parameters"] = sorted(first, key=lambda each: order.index(each["in"]))
+    if plan.form.fields:
+        operation["requestBody"] = form_body(
+            compiled, _operation_id(compiled, method, path), schemas
+        )
+    elif plan.bodies:
         operation["requestBody"] = _request_body(compiled, method, path, schemas)
+    _overlay(operation, route.openapi_extra or {})
     return operation
+
+
+def _overlay(below: Schema, above: Mapping[str, Any]) -> None:
+    """Put one description over another, within objects that both have too."""
+    for name, value in above.items():
+        if isinstance(value, Mapping) and isinstance(below.get(name), dict):
+            _overlay(below[name], value)
+        else:
+            below[name] = value
 
 
 def _operation_id(compiled: CompiledRoute, method: str, path: str) -> str:
@@ -114,17 +159,19 @@ def _parameter(described: Described, schema: Schema) -> Schema:
         "name": told.name,
         "in": told.place,
         "required": told.required or told.place == "path",
-        "schema": _titled(schema, described.marker.title or told.name),
+        "schema": _titled(schema, told.name),
     }
+    if described.marker.title is not None:
+        parameter["schema"]["title"] = described.marker.title
     default = described.parameter.default
     if default is not ABSENT and default is not None:
         parameter["schema"]["default"] = _as_json(described, default)
     for name in ("description", "deprecated", "examples"):
         value = getattr(described.marker, name)
         if value is not None:
-            (parameter["schema"] if name == "examples" else parameter)[name] = value
-    if described.marker.description is not None:
-        parameter["schema"]["description"] = described.marker.description
+            parameter["schema"][name] = value
+            if name != "examples":
+                parameter[name] = value
     return parameter
 
 
@@ -140,7 +187,7 @@ def _titled(schema: Schema, name: str) -> Schema:
     return {**schema, "title": name.title().replace("_", " ")}
 
 
-def _request_body(compiled: CompiledRoute, method: str, path: str, schemas: _Schemas) -> Schema:
+def _request_body(compiled: CompiledRoute, method: str, path: str, schemas: Schemas) -> Schema:
     plan, number = compiled.plan, id(compiled)
     if not plan.is_embedded:
         (only,) = plan.bodies
@@ -165,31 +212,49 @@ def _of_body(body: BodyField, schema: Schema) -> Schema:
     return _titled(schema, body.name)
 
 
-def _responses(compiled: CompiledRoute, method: str, path: str, schemas: _Schemas) -> Schema:
+def _responses(compiled: CompiledRoute, method: str, path: str, schemas: Schemas) -> Schema:
     route, plan = compiled.route, compiled.plan
     status = route.status_code or 200
-    response: Schema = {"description": "Successful Response"}
+    response: Schema = {"description": route.response_description}
     kind = route.response_class or JSONResponse
-    if status not in (204, 304):
-        media_type = kind.media_type or "application/octet-stream"
+    # A kind without a media type may be anything, or nothing at all, such as a redirect.
+    if status not in (204, 304) and kind.media_type is not None:
         schema: Schema = {"type": "string"}
         if issubclass(kind, JSONResponse):
             schema = schemas.of((id(compiled), "returns"))
-            if "$ref" not in schema:
+            if compiled.model not in (ABSENT, None) and "$ref" not in schema:
                 schema = {**schema, "title": _response_title(compiled, method, path)}
-        response["content"] = {media_type: {"schema": schema}}
+        response["content"] = {kind.media_type: {"schema": schema}}
     responses: Schema = {str(status): response}
-    if plan.described or plan.bodies:
-        schemas.components.update(_VALIDATION_SCHEMAS)
-        responses[str(HTTPStatus.UNPROCESSABLE_ENTITY.value)] = {
-            "description": "Validation Error",
-            "content": {
-                "application/json": {
-                    "schema": {"$ref": _REFERENCE.format(model="HTTPValidationError")}
-                }
-            },
-        }
-    return responses
+    if plan.described or plan.bodies or plan.form.fields:
+        responses[str(HTTPStatus.UNPROCESSABLE_ENTITY.value)] = _refusal(schemas)
+    for key, given in route.responses.items():
+        declared = responses.setdefault(str(key), {})
+        _overlay(declared, {name: value for name, value in given.items() if name != "model"})
+        if "model" in given:
+            media_type = kind.media_type or "application/json"
+            content = declared.setdefault("content", {}).setdefault(media_type, {})
+            content["schema"] = schemas.of((id(compiled), f"response {key}"))
+        declared.setdefault("description", _phrase(str(key)))
+    return dict(sorted(responses.items()))
+
+
+def _phrase(status: str) -> str:
+    if status.isdigit() and int(status) in HTTPStatus._value2member_map_:
+        return HTTPStatus(int(status)).phrase
+    return "Additional Response"
+
+
+def _refusal(schemas: Schemas) -> Schema:
+    """Describe the answer to what is not what a handler takes."""
+    media_type, model = "application/json", "HTTPValidationError"
+    schemas.components.update(_VALIDATION_SCHEMAS)
+    if schemas.has_problems:
+        media_type, model = MEDIA_TYPE, "Problem"
+        schemas.components.update(PROBLEM_SCHEMAS)
+        del schemas.components["HTTPValidationError"]
+    schema = {"$ref": _REFERENCE.format(model=model)}
+    return {"description": "Validation Error", "content": {media_type: {"schema": schema}}}
 
 
 def _response_title(compiled: CompiledRoute, method: str, path: str) -> str:
@@ -197,13 +262,14 @@ def _response_title(compiled: CompiledRoute, method: str, path: str) -> str:
     return f"Response {operation}".replace("_", " ").title()
 
 
-class _Schemas:
+class Schemas:
     """The JSON schemas of all that the routes take and answer, made together."""
 
     def __init__(self, routes: list[CompiledRoute]) -> None:
         from pydantic import TypeAdapter
 
         self.components: dict[str, Schema] = {}
+        self.has_problems = False
         self._found: dict[Any, Schema] = {}
         wanted: list[tuple[Any, Any, Any]] = []
         for each in routes:
@@ -213,13 +279,20 @@ class _Schemas:
                     _annotated(described.parameter.annotation, described.metadata)
                 )
                 wanted.append(((number, place), "validation", adapter))
-            for body in each.plan.bodies:
+            fields: list[BodyField | FormField] = [*each.plan.bodies, *each.plan.form.fields]
+            for body in fields:
                 adapter = TypeAdapter(_annotated(body.parameter.annotation, body.metadata))
                 wanted.append(((number, body.name), "validation", adapter))
-            if each.model is not ABSENT and not _is_response(each.model):
+            if each.model not in (ABSENT, None) and not _is_response(each.model):
                 wanted.append(((number, "returns"), "serialization", TypeAdapter(each.model)))
+            for key, given in each.route.responses.items():
+                if "model" in given:
+                    adapter = TypeAdapter(given["model"])
+                    wanted.append(((number, f"response {key}"), "serialization", adapter))
         if wanted:
-            found, definitions = TypeAdapter.json_schemas(wanted, ref_template=_REFERENCE)
+            found, definitions = TypeAdapter.json_schemas(
+                wanted, ref_template=_REFERENCE, schema_generator=schema_generator()
+            )
             self._found = {key: schema for (key, _), schema in found.items()}
             self.components.update(definitions.get("$defs", {}))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+
+from hoopsnake.web._turnstile import Turnstile
 
 __all__ = [
     "ABSENT",
@@ -13,10 +15,14 @@ __all__ = [
     "Cookie",
     "Declared",
     "Depends",
+    "File",
+    "Form",
     "Header",
     "Marker",
     "Path",
     "Query",
+    "Security",
+    "SecurityScopes",
 ]
 
 
@@ -120,16 +126,73 @@ class Body(Marker):
 
 
 @dataclass(frozen=True, slots=True)
+class Form(Marker):
+    """A field of a form; of a pydantic model all of its fields, unless it is `embed`."""
+
+    embed: bool = field(default=False, kw_only=True)
+    media_type: str = field(default="application/x-www-form-urlencoded", kw_only=True)
+
+    @property
+    def place(self) -> Place:
+        return "body"
+
+
+@dataclass(frozen=True, slots=True)
+class File(Form):
+    """A file of a form: an `UploadFile`, or `bytes` for all that is in it; or a list of those."""
+
+    media_type: str = field(default="multipart/form-data", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Depends:
     """A parameter that is the result of calling `dependency`; None means its annotation.
 
     The dependency's own parameters are filled as a handler's are. Within one request it is called
     once, however many ask for it, unless `use_cache` is False. What a generator yields is the
-    result, and what follows its `yield` runs when the response is there.
+    result. What follows its `yield` runs when the response was sent, or with `scope="function"`
+    when the handler has returned and its result was encoded.
+
+    With `limit` at most so many requests of one event loop are between its call and its end (for a
+    generator: the end of its scope) at once; others wait for their turn. They share the limit where
+    they share this object, as those do that are annotated with one alias.
     """
 
     dependency: Callable[..., Any] | None = None
     use_cache: bool = field(default=True, kw_only=True)
+    scope: Literal["function", "request"] | None = field(default=None, kw_only=True)
+    limit: int | None = field(default=None, kw_only=True)
+    turnstile: Turnstile | None = field(default=None, init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.scope not in (None, "function", "request"):
+            raise ValueError(f"a scope is 'function' or 'request', not {self.scope!r}")
+        if self.limit is not None:
+            object.__setattr__(self, "turnstile", Turnstile(self.limit))
+
+
+@dataclass(frozen=True, slots=True)
+class Security(Depends):
+    """A dependency that asks for OAuth2 scopes: those below it find them in `SecurityScopes`."""
+
+    scopes: Sequence[str] = field(default=(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        # `super()` without arguments does not know the class that `slots` makes anew.
+        Depends.__post_init__(self)
+        object.__setattr__(self, "scopes", tuple(self.scopes or ()))
+
+
+class SecurityScopes:
+    """The scopes that the dependants of a dependency ask for; a parameter of this type gets them.
+
+    `scopes` are in their order from the handler down, `scope_str` is the same with spaces between
+    (RFC 6749 section 3.3).
+    """
+
+    def __init__(self, scopes: list[str] | None = None) -> None:
+        self.scopes = scopes or []
+        self.scope_str = " ".join(self.scopes)
 
 
 @dataclass(slots=True)

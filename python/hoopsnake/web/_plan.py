@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 from hoopsnake.web._background import BackgroundTasks
-from hoopsnake.web._concurrency import is_async, run_in_thread
+from hoopsnake.web._composed import Call, Composed, Result, composed
 from hoopsnake.web._errors import RequestValidationError, WebError
-from hoopsnake.web._parameters import ABSENT, Body, Declared, Depends, Marker
+from hoopsnake.web._form_plan import FormField, FormPlan
+from hoopsnake.web._forms import FormData
+from hoopsnake.web._parameters import (
+    ABSENT,
+    Body,
+    Declared,
+    Depends,
+    Form,
+    Marker,
+    SecurityScopes,
+)
 from hoopsnake.web._request import HTTPConnection
 from hoopsnake.web._responses import Response
+from hoopsnake.web._security_scheme import SecurityScheme
 from hoopsnake.web._signature import Parameter, declared, named, read_signature
+from hoopsnake.web._steps import BodyField, Injected, Source, Step, Taken, kind_of, run_steps
 from hoopsnake.web._validation import Invalid, Validator, validator
 
-__all__ = ["Injected", "Plan"]
+__all__ = ["Described", "Plan"]
 
 Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
-Kind = Literal["async", "sync", "async generator", "generator"]
-
-
-@dataclass(slots=True)
-class Injected:
-    """What one request has beside its arguments, for those who ask for it."""
-
-    request: HTTPConnection
-    response: Response | None = None
-    background: BackgroundTasks | None = None
-    exits: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
-    """What follows the `yield` of dependencies."""
-
-
-# Gets a value: of the arguments, of what was injected, of the results so far.
-Source = Callable[[list[Any], Injected, list[Any]], Any]
-
-
-@dataclass(slots=True)
-class Step:
-    """One call, and where its arguments come from."""
-
-    call: Callable[..., Any]
-    kind: Kind
-    sources: dict[str, Source]
+Asked = list[tuple[SecurityScheme, tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +43,11 @@ class Described:
     metadata: tuple[Any, ...]
 
 
-@dataclass(slots=True)
-class BodyField:
-    """A parameter that is the body, or a part of it."""
-
-    name: str
-    index: int
-    parameter: Parameter
-    validator: Validator
-    metadata: tuple[Any, ...]
-
-
 class Plan:
     """The calls for a route, the last of which is the handler.
 
     `described` are the parameters that the engine reads; the arguments that it makes of them come
-    first in a request's list of arguments, those of the `bodies` follow.
+    first in a request's list of arguments, those of the `bodies` or of the `form` follow.
     """
 
     def __init__(
@@ -84,10 +59,20 @@ class Plan:
     ) -> None:
         self.described: list[Described] = []
         self.bodies: list[BodyField] = []
+        self.form = FormPlan()
         self.steps: list[Step] = []
         self._path_names = path_names
         self._overrides = overrides
-        self._known: dict[Callable[..., Any], int] = {}
+        self.security: Asked = []
+        """What clients authenticate with, and the scopes that are asked for."""
+        self.has_handler_scope = False
+        """Whether a dependency ends when the handler has returned."""
+        self.needs_request = False
+        self._known: dict[tuple[Callable[..., Any], tuple[str, ...]], int] = {}
+        self._scopes: tuple[str, ...] = ()
+        self._security_below: dict[Callable[..., Any], Asked] = {}
+        self._asking_for_scopes: set[Callable[..., Any]] = set()
+        self._is_asked_for_scopes = False
         self._checks: list[tuple[int, Declared, Validator]] = []
         for depends in extra:
             self._depend(depends, None)
@@ -109,13 +94,51 @@ class Plan:
         """Whether the request's body is to be read."""
         return bool(self.bodies)
 
+    @property
+    def has_exits(self) -> bool:
+        """Whether something follows the response: what is behind the `yield` of dependencies."""
+        return any("generator" in each.kind for each in self.steps)
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether something is left to check beside what the engine reads and the body."""
+        return bool(self._checks)
+
+    def plain(self) -> Composed | None:
+        """Return all calls as one, with the arguments that it takes.
+
+        None if one of them waits for a thread or for its turn, ends later, or is given something
+        that is no argument; or if arguments have to be checked first.
+        """
+        if self._checks or self.is_embedded:
+            return None
+        calls = []
+        for step in self.steps:
+            if step.kind not in ("async", "inline") or step.turnstile is not None:
+                return None
+            if len(step.taken) != len(step.sources):
+                return None
+            given = {
+                name: each.index if isinstance(each, BodyField) else each
+                for name, each in step.taken.items()
+            }
+            calls.append(Call(step.call, step.kind == "async", given))
+        return composed(calls, named(calls[-1].call))
+
     # Working it out.
 
-    def _add(self, call: Callable[..., Any]) -> Any:
+    def _add(self, call: Callable[..., Any], depends: Depends | None = None) -> Any:
         """Add a call behind those that it depends on; return what it says that it returns."""
         signature = read_signature(call, self._path_names)
-        sources = {each.name: self._source(call, each) for each in signature.parameters}
-        self.steps.append(Step(call, _kind(call), sources))
+        taken: dict[str, Taken] = {}
+        sources = {each.name: self._source(call, each, taken) for each in signature.parameters}
+        step = Step(call, kind_of(call), sources, taken)
+        if depends is not None:
+            _check_scopes(depends, step, signature.parameters)
+            step.turnstile = depends.turnstile
+            step.is_of_handler = depends.scope == "function" and "generator" in step.kind
+            self.has_handler_scope |= step.is_of_handler
+        self.steps.append(step)
         return signature.returns
 
     def _depend(self, depends: Depends, annotation: Any) -> int:
@@ -123,26 +146,61 @@ class Plan:
         call = depends.dependency if depends.dependency is not None else annotation
         if not callable(call):
             raise WebError(f"Depends({call!r}) cannot be called")
-        call = self._overrides.get(call, call)
-        if depends.use_cache and call in self._known:
-            return self._known[call]
-        self._add(call)
+        above, is_asked_above = self._scopes, self._is_asked_for_scopes
+        self._scopes = (*above, *getattr(depends, "scopes", ()))
+        self._is_asked_for_scopes = False
+        scheme: Any = call
+        if isinstance(scheme, SecurityScheme):
+            self.security.append((scheme, self._scopes))
+        try:
+            return self._place_of(self._overrides.get(call, call), depends)
+        finally:
+            self._scopes = above
+            self._is_asked_for_scopes |= is_asked_above
+
+    def _place_of(self, call: Callable[..., Any], depends: Depends) -> int:
+        # Whoever looks at the scopes has a result for each set of them.
+        is_asked = call in self._asking_for_scopes
+        known = self._known.get((call, self._scopes if is_asked else ()))
+        if depends.use_cache and known is not None:
+            self._is_asked_for_scopes = is_asked
+            below = self._security_below.get(call, ())
+            self.security += [(each, (*self._scopes, *more)) for each, more in below]
+            return known
+        before = len(self.security)
+        self._add(call, depends)
+        self._security_below[call] = [
+            (scheme, scopes[len(self._scopes) :]) for scheme, scopes in self.security[before:]
+        ]
+        if self._is_asked_for_scopes:
+            self._asking_for_scopes.add(call)
         place = len(self.steps) - 1
         if depends.use_cache:
-            self._known[call] = place
+            self._known[call, self._scopes if self._is_asked_for_scopes else ()] = place
         return place
 
-    def _source(self, call: Callable[..., Any], parameter: Parameter) -> Source:
+    def _source(
+        self, call: Callable[..., Any], parameter: Parameter, taken: dict[str, Taken]
+    ) -> Source:
         marker = parameter.marker
         if isinstance(marker, Depends):
             place = self._depend(marker, parameter.annotation)
+            taken[parameter.name] = Result(place)
             return lambda arguments, injected, results: results[place]
         if marker is None:
+            if issubclass(parameter.annotation, SecurityScopes):
+                self._is_asked_for_scopes = True
+                scopes = self._scopes
+                return lambda arguments, injected, results: SecurityScopes(list(scopes))
+            self.needs_request |= issubclass(parameter.annotation, HTTPConnection)
             return _injected(call, parameter)
+        if isinstance(marker, Form):
+            return self._form_field(parameter, marker)
         if isinstance(marker, Body):
-            return self._body(parameter)
+            body = taken[parameter.name] = self._body(parameter)
+            return lambda arguments, injected, results: arguments[body.index]
         told, rest = declared(parameter, marker)
-        index = self._declare(told, rest, parameter, marker)
+        index = taken[parameter.name] = self._declare(told, rest, parameter, marker)
         return lambda arguments, injected, results: arguments[index]
 
     def _declare(self, told: Declared, rest: Any, parameter: Parameter, marker: Marker) -> int:
@@ -153,17 +211,30 @@ class Plan:
             self._checks.append((index, told, validator(rest, metadata)))
         return index
 
-    def _body(self, parameter: Parameter) -> Source:
+    def _body(self, parameter: Parameter) -> BodyField:
         assert isinstance(parameter.marker, Marker)
         metadata = (*_constraints(parameter.marker), *parameter.metadata)
         check = validator(parameter.annotation, metadata)
         name = parameter.marker.alias or parameter.name
         body = BodyField(name, 0, parameter, check, metadata)
         self.bodies.append(body)
-        return lambda arguments, injected, results: arguments[body.index]
+        return body
+
+    def _form_field(self, parameter: Parameter, marker: Form) -> Source:
+        metadata = (*_constraints(marker), *parameter.metadata)
+        field = self.form.add(parameter, metadata)
+        # It is read as it arrives.
+        self.needs_request = True
+        return lambda arguments, injected, results: arguments[field.index]
 
     def _number_bodies(self) -> None:
-        for number, body in enumerate(self.bodies):
+        if self.bodies and self.form.fields:
+            raise WebError(
+                f"{self.bodies[0].name} is taken from a JSON body, and {self.form.fields[0].name} "
+                "from a form: a request has one body"
+            )
+        fields: list[BodyField | FormField] = [*self.bodies, *self.form.fields]
+        for number, body in enumerate(fields):
             body.index = len(self.described) + number
 
     # Doing it.
@@ -172,7 +243,7 @@ class Plan:
         self,
         arguments: list[Any],
         wrong: list[tuple[int, dict[str, Any]]] | None,
-        body: bytes | None,
+        body: bytes | FormData | None,
     ) -> list[Any]:
         """Check what the engine left, and the body; raises RequestValidationError.
 
@@ -192,7 +263,10 @@ class Plan:
         errors = [error for _, error in sorted(found, key=lambda each: each[0])]
         if body is not None:
             try:
-                arguments += self._read_bodies(body)
+                if isinstance(body, FormData):
+                    arguments += self.form.read(body)
+                else:
+                    arguments += self._read_bodies(body)
             except Invalid as invalid:
                 errors += invalid.errors
         if errors:
@@ -232,71 +306,19 @@ class Plan:
 
         Calls that are not `async` and follow each other go to a thread together.
         """
-        results: list[Any] = []
-        position = 0
-        while position < len(self.steps):
-            step = self.steps[position]
-            if step.kind in ("async", "async generator"):
-                results.append(await self._call(step, arguments, injected, results))
-                position += 1
-                continue
-            end = position + 1
-            while end < len(self.steps) and self.steps[end].kind in ("sync", "generator"):
-                end += 1
-            steps = self.steps[position:end]
-            entered = await run_in_thread(_call_all, steps, arguments, injected, results)
-            for manager in entered:
-                injected.exits.push_async_exit(_exit_in_thread(manager))
-            position = end
-        return results[-1]
-
-    async def _call(
-        self, step: Step, arguments: list[Any], injected: Injected, results: list[Any]
-    ) -> Any:
-        given = {name: get(arguments, injected, results) for name, get in step.sources.items()}
-        if step.kind == "async":
-            return await step.call(**given)
-        manager = contextlib.asynccontextmanager(step.call)(**given)
-        return await injected.exits.enter_async_context(manager)
+        return await run_steps(self.steps, arguments, injected)
 
 
-def _call_all(
-    steps: list[Step], arguments: list[Any], injected: Injected, results: list[Any]
-) -> list[contextlib.AbstractContextManager[Any]]:
-    """Make calls one after the other; return what is to be left again later."""
-    entered: list[contextlib.AbstractContextManager[Any]] = []
-    try:
-        for step in steps:
-            given = {name: get(arguments, injected, results) for name, get in step.sources.items()}
-            if step.kind == "sync":
-                results.append(step.call(**given))
-            else:
-                manager = contextlib.contextmanager(step.call)(**given)
-                results.append(manager.__enter__())
-                entered.append(manager)
-    except BaseException as error:
-        for manager in reversed(entered):
-            if manager.__exit__(type(error), error, error.__traceback__):
-                break
-        raise
-    return entered
-
-
-def _exit_in_thread(manager: contextlib.AbstractContextManager[Any]) -> Any:
-    async def leave(*details: Any) -> bool | None:
-        left: bool | None = await run_in_thread(manager.__exit__, *details)
-        return left
-
-    return leave
-
-
-def _kind(call: Callable[..., Any]) -> Kind:
-    inner = call if inspect.isroutine(call) or inspect.isclass(call) else call.__call__  # type: ignore[operator]
-    if inspect.isasyncgenfunction(inner):
-        return "async generator"
-    if inspect.isgeneratorfunction(inner):
-        return "generator"
-    return "async" if is_async(call) else "sync"
+def _check_scopes(depends: Depends, step: Step, parameters: Sequence[Parameter]) -> None:
+    """Raise WebError where what lasts as long as the request wants what ends with the handler."""
+    if depends.scope == "function" or (depends.scope is None and "generator" not in step.kind):
+        return
+    for each in parameters:
+        if isinstance(each.marker, Depends) and each.marker.scope == "function":
+            raise WebError(
+                f"{named(step.call)} lasts as long as the request, and its parameter "
+                f"{each.name!r} ends with the handler: it cannot have scope='function'"
+            )
 
 
 def _injected(call: Callable[..., Any], parameter: Parameter) -> Source:

@@ -30,6 +30,10 @@ class Response:
     """A whole response; `content` is text (sent as UTF-8) or bytes."""
 
     media_type: ClassVar[str | None] = None
+    needs_scope: ClassVar[bool] = False
+    """Whether it depends on the request what is sent."""
+    is_watched: ClassVar[bool] = False
+    """Whether it may wait for so long that its client's leaving has to end it."""
 
     def __init__(
         self,
@@ -97,6 +101,9 @@ class Response:
         """Have the client forget a cookie."""
         self.set_cookie(key, max_age=0, path=path, domain=domain)
 
+    def for_scope(self, scope: Mapping[str, Any]) -> None:
+        """Look at the request that it is to answer, before it is sent."""
+
     async def __call__(self, send: Send) -> None:
         """Send it."""
         await send(
@@ -143,6 +150,8 @@ class RedirectResponse(Response):
 class StreamingResponse(Response):
     """A body that comes piece by piece, from an `async` iterable or another one on a thread."""
 
+    is_watched = True
+
     def __init__(
         self,
         content: AsyncIterable[str | bytes] | Iterable[str | bytes],
@@ -152,7 +161,9 @@ class StreamingResponse(Response):
         background: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(None, status_code, headers, media_type, background)
-        del self.headers["content-length"]
+        if not any(name.lower() == "content-length" for name in headers or ()):
+            # Of a length that nobody knows, unless whoever made the content does.
+            del self.headers["content-length"]
         self._content = content
 
     async def __call__(self, send: Send) -> None:

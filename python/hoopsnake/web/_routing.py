@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from hoopsnake.web._errors import WebError
+from hoopsnake.web._forms import FormLimits
 from hoopsnake.web._parameters import Depends
+from hoopsnake.web._rate_limit import RateLimit
+from hoopsnake.web._turnstile import Turnstile
 
 __all__ = ["Mount", "Route", "Router", "WebSocketRoute"]
 
@@ -32,6 +35,41 @@ class Route:
     deprecated: bool = False
     include_in_schema: bool = True
     operation_id: str | None = None
+    timeout: float | None = None
+    """Seconds until the handler is cancelled and 504 is answered."""
+    max_body: int | None = None
+    """Bytes that a body may have; more is answered with 413."""
+    limit: RateLimit | None = None
+    """How often it may be asked; more is answered with 429."""
+    concurrency: int | Turnstile | None = None
+    """How many may be at work at once; as many wait, more are answered with 503."""
+    cancel_on_disconnect: bool = True
+    """Whether the handler is cancelled when its client has gone."""
+    form_limits: FormLimits | None = None
+    response_description: str = "Successful Response"
+    responses: Mapping[int | str, Mapping[str, Any]] = field(default_factory=dict)
+    """Other responses, for the document: by status, each with `model`, `description` and more."""
+    openapi_extra: Mapping[str, Any] | None = None
+    """What the document says of the operation beside, or instead."""
+    response_model_include: Any = None
+    response_model_exclude: Any = None
+    response_model_by_alias: bool = True
+    response_model_exclude_unset: bool = False
+    response_model_exclude_defaults: bool = False
+    response_model_exclude_none: bool = False
+
+    @property
+    def serialization(self) -> dict[str, Any]:
+        """What pydantic is told about writing results; empty where it is as always."""
+        options = {
+            "include": self.response_model_include,
+            "exclude": self.response_model_exclude,
+            "exclude_unset": self.response_model_exclude_unset,
+            "exclude_defaults": self.response_model_exclude_defaults,
+            "exclude_none": self.response_model_exclude_none,
+        }
+        given = {name: value for name, value in options.items() if value not in (None, False)}
+        return given if self.response_model_by_alias else {**given, "by_alias": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +100,20 @@ class Router:
         prefix: str = "",
         tags: Iterable[str] = (),
         dependencies: Sequence[Depends] = (),
+        responses: Mapping[int | str, Mapping[str, Any]] | None = None,
+        deprecated: bool = False,
+        include_in_schema: bool = True,
+        default_response_class: type[Any] | None = None,
     ) -> None:
         if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
             raise WebError(f"the prefix {prefix!r} has to begin with '/', and not to end with it")
         self.prefix = prefix
         self.tags = tuple(tags)
         self.dependencies = tuple(dependencies)
+        self.responses = dict(responses or {})
+        self.deprecated = deprecated
+        self.include_in_schema = include_in_schema
+        self.default_response_class = default_response_class
         self.routes: list[Route | WebSocketRoute | Mount] = []
 
     def route(
@@ -86,8 +132,18 @@ class Router:
     ) -> None:
         """Declare a handler without a decorator."""
         for name in ("tags", "dependencies"):
-            options[name] = (*getattr(self, name), *options.get(name, ()))
+            options[name] = (*getattr(self, name), *(options.get(name) or ()))
+        options["responses"] = {**self.responses, **(options.get("responses") or {})}
+        options["deprecated"] = self.deprecated or bool(options.get("deprecated"))
+        options["include_in_schema"] = self.include_in_schema and options.get(
+            "include_in_schema", True
+        )
+        options.setdefault("response_class", self.default_response_class)
         name = options.pop("name", None) or getattr(handler, "__name__", type(handler).__name__)
+        if isinstance(options.get("concurrency"), int):
+            # Made here, once: those who are inside stay counted when routes are compiled again.
+            number: int = options["concurrency"]
+            options["concurrency"] = Turnstile(number, queue=number)
         given = dict.fromkeys(each.upper() for each in methods)
         self.routes.append(
             Route(
@@ -95,7 +151,9 @@ class Router:
             )
         )
 
-    def websocket(self, path: str, name: str | None = None) -> Callable[[Handler], Handler]:
+    def websocket(
+        self, path: str, name: str | None = None, *, dependencies: Sequence[Depends] = ()
+    ) -> Callable[[Handler], Handler]:
         """Declare the handler of WebSockets on a path."""
 
         def declare(handler: Handler) -> Handler:
@@ -105,7 +163,7 @@ class Router:
                     path=self.prefix + path,
                     handler=handler,
                     name=name or own_name,
-                    dependencies=self.dependencies,
+                    dependencies=(*self.dependencies, *dependencies),
                 )
             )
             return handler
@@ -123,6 +181,9 @@ class Router:
         prefix: str = "",
         tags: Iterable[str] = (),
         dependencies: Sequence[Depends] = (),
+        responses: Mapping[int | str, Mapping[str, Any]] | None = None,
+        deprecated: bool = False,
+        include_in_schema: bool = True,
     ) -> None:
         """Take over the routes that a router has by now."""
         before = self.prefix + prefix
@@ -133,8 +194,22 @@ class Router:
             depends = (*self.dependencies, *dependencies, *each.dependencies)
             moved = replace(each, path=before + each.path, dependencies=depends)
             if isinstance(moved, Route):
-                moved = replace(moved, tags=(*self.tags, *tags, *moved.tags))
+                moved = replace(
+                    moved,
+                    tags=(*self.tags, *tags, *moved.tags),
+                    responses={**self.responses, **(responses or {}), **moved.responses},
+                    deprecated=self.deprecated or deprecated or moved.deprecated,
+                    include_in_schema=self.include_in_schema
+                    and include_in_schema
+                    and moved.include_in_schema,
+                )
             self.routes.append(moved)
+
+    def url_path_for(self, name: str, /, **parameters: Any) -> str:
+        """Return the path of a route; raises NoMatchFound."""
+        from hoopsnake.web._urls import path_of
+
+        return path_of(self.routes, name, parameters)
 
     def get(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
         """Declare the handler of GET, which answers HEAD too."""

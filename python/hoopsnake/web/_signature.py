@@ -13,9 +13,22 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from hoopsnake.web._background import BackgroundTasks
 from hoopsnake.web._errors import WebError
-from hoopsnake.web._parameters import ABSENT, Body, Declared, Depends, Header, Marker, Path, Query
+from hoopsnake.web._parameter_models import is_parameter_model, model_reader
+from hoopsnake.web._parameters import (
+    ABSENT,
+    Body,
+    Declared,
+    Depends,
+    File,
+    Header,
+    Marker,
+    Path,
+    Query,
+    SecurityScopes,
+)
 from hoopsnake.web._request import HTTPConnection
 from hoopsnake.web._responses import Response
+from hoopsnake.web._uploads import takes_files
 
 __all__ = ["Parameter", "Signature", "named", "read_signature"]
 
@@ -101,6 +114,8 @@ def _parameter(
         marker = _implied(given.name, annotation, path_names)
     if isinstance(marker, Path) and given.name not in path_names and not marker.alias:
         raise WebError(f"{named(call)}: the path has no parameter {given.name!r}")
+    if isinstance(marker, Marker) and is_parameter_model(annotation, marker):
+        marker, default = Depends(model_reader(annotation, marker)), ABSENT
     others = tuple(each for each in metadata if not isinstance(each, Marker | Depends))
     return Parameter(given.name, annotation, marker, default, others)
 
@@ -110,9 +125,11 @@ def _implied(name: str, annotation: Any, path_names: Sequence[str]) -> Marker | 
     if name in path_names:
         return Path()
     if inspect.isclass(annotation) and issubclass(
-        annotation, HTTPConnection | Response | BackgroundTasks
+        annotation, HTTPConnection | Response | BackgroundTasks | SecurityScopes
     ):
         return None
+    if takes_files(annotation):
+        return File()
     return Query() if _is_simple(annotation) else Body()
 
 
@@ -128,6 +145,8 @@ def _is_simple(annotation: Any) -> bool:
         return _is_simple(get_args(annotation)[0])
     if origin is Literal:
         return True
+    # dict[str, int] is no class, but dict is.
+    annotation = origin or annotation
     if not inspect.isclass(annotation):
         return True
     return not (

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from hoopsnake._native import Routes
 from hoopsnake.web._compiled import CompiledRoute, CompiledWebSocketRoute
 from hoopsnake.web._routing import Mount, Route, WebSocketRoute
+from hoopsnake.web._way import Way
 
 __all__ = ["Found", "Table"]
 
@@ -57,6 +58,20 @@ class Table:
         if number is None:
             return Found(None, [], None)
         return Found(self._of_websockets[number], found or [], None)
+
+    def at(self, number: int) -> CompiledRoute | Mount:
+        """Return the route that the engine knows by a number."""
+        return self._of_http[number]
+
+    @property
+    def routes(self) -> Routes:
+        """The routes as the engine has them."""
+        return self._http
+
+    @property
+    def ways(self) -> list[Way | None]:
+        """How the engine answers the requests of each route; None where it cannot."""
+        return [each.way if isinstance(each, CompiledRoute) else None for each in self._of_http]
 
     @property
     def compiled(self) -> list[CompiledRoute]:

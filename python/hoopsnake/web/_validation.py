@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, NamedTuple
 
 from hoopsnake.web._errors import ResponseValidationError, WebError
+from hoopsnake.web._plain_models import model_writer
 
 __all__ = ["Invalid", "Validator", "response_encoder", "validator"]
 
@@ -60,13 +61,22 @@ def _readable(error: Any) -> list[Any]:
     return errors
 
 
-def response_encoder(annotation: Any) -> Callable[[Any], bytes]:
+def response_encoder(
+    annotation: Any, options: Mapping[str, Any] | None = None
+) -> Callable[[Any], bytes]:
     """Make what writes values of a return type as JSON: only what the type declares.
+
+    `options` are those of pydantic's `model_dump_json`, such as `exclude_unset`.
 
     What is written is checked if need be; that raises ResponseValidationError.
     """
     if _is_struct(annotation):
         msgspec = _msgspec()
+        if options:
+            raise WebError(
+                f"{annotation!r} is a msgspec Struct: what is written of it, it says itself, with "
+                "omit_defaults and rename"
+            )
 
         def encode_struct(value: Any) -> bytes:
             if not isinstance(value, annotation):
@@ -81,15 +91,22 @@ def response_encoder(annotation: Any) -> Callable[[Any], bytes]:
     adapter = _adapter(annotation, ())
     serializer, core = adapter.serializer, adapter.validator
     known = annotation if inspect.isclass(annotation) else None
+    written = {"by_alias": True, **(options or {})}
+    write_plainly = None if options else model_writer(annotation)
     from pydantic import ValidationError
 
     def encode(value: Any) -> bytes:
+        if write_plainly is not None:
+            # As it was declared: then there is nothing to check, and nothing but fields to write.
+            plain = write_plainly(value)
+            if plain is not None:
+                return plain
         if known is None or type(value) is not known:
             try:
                 value = core.validate_python(value, from_attributes=True)
             except ValidationError as error:
                 raise ResponseValidationError(str(error)) from error
-        encoded: bytes = serializer.to_json(value, by_alias=True)
+        encoded: bytes = serializer.to_json(value, **written)
         return encoded
 
     return encode

@@ -1,0 +1,91 @@
+"""Responses read as streams: bytes, text, lines."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hoopsnake._native import Response
+
+
+async def pieces(response: Response, raw: bool, chunk_size: int | None) -> AsyncGenerator[bytes]:
+    """Read pieces as they come, or cut to a size; who breaks off closes the response."""
+    waiting = bytearray()
+    try:
+        while (chunk := await response._chunk(raw)) is not None:
+            if chunk_size is None:
+                yield chunk
+                continue
+            waiting += chunk
+            while len(waiting) >= chunk_size:
+                yield bytes(waiting[:chunk_size])
+                del waiting[:chunk_size]
+        if waiting:
+            yield bytes(waiting)
+    finally:
+        response._close()
+
+
+async def bytes_of(response: Response, chunk_size: int | None) -> AsyncGenerator[bytes]:
+    """Read the body as it is unpacked; one that was read already is there in one piece."""
+    if response.is_closed:
+        try:
+            content = response.content
+        except RuntimeError:
+            # Closed, not read: the engine says so.
+            content = b""
+            await response._chunk(False)
+        step = chunk_size or max(len(content), 1)
+        for start in range(0, len(content), step):
+            yield content[start : start + step]
+        return
+    async for chunk in pieces(response, False, chunk_size):
+        yield chunk
+
+
+async def raw_bytes_of(response: Response, chunk_size: int | None) -> AsyncGenerator[bytes]:
+    """Read the body as it comes over the wire."""
+    async for chunk in pieces(response, True, chunk_size):
+        yield chunk
+
+
+async def text_of(response: Response) -> AsyncGenerator[str]:
+    """Read the body as text, whose characters may lie across pieces."""
+    try:
+        decoder = codecs.getincrementaldecoder(response.encoding)(errors="replace")
+    except LookupError:
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    async for chunk in bytes_of(response, None):
+        if text := decoder.decode(chunk):
+            yield text
+    if text := decoder.decode(b"", final=True):
+        yield text
+
+
+async def lines_of(response: Response) -> AsyncGenerator[str]:
+    """Read the body as lines, without their ends; they end as `str.splitlines` says."""
+    parts: list[str] = []
+    ends_with_return = False
+    async for text in text_of(response):
+        if ends_with_return and not text.startswith("\n"):
+            yield "".join(parts)
+            parts = []
+        elif ends_with_return:
+            yield "".join(parts)
+            parts = []
+            text = text[1:]
+        # A carriage return at the end may be half of a line's end.
+        ends_with_return = text.endswith("\r")
+        if ends_with_return:
+            text = text[:-1]
+        lines = text.splitlines(keepends=True)
+        for line in lines:
+            whole = line.splitlines()[0] if line else line
+            parts.append(whole)
+            if len(whole) < len(line):
+                yield "".join(parts)
+                parts = []
+    if parts or ends_with_return:
+        yield "".join(parts)

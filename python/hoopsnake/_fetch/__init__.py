@@ -1,0 +1,1 @@
+"""`hoop fetch`: many URLs at once, a JSON line for each."""
