@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from hoopsnake._cli.arguments import command_parser
+from hoopsnake._cli.arguments import command_parser, fetch_parser
 from hoopsnake._cli.settings import chosen_settings
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +40,15 @@ ANSWERS = {
     "download.py": (200, b"tea, coffee\n"),
     "shelf.py": (200, b'{"hello":"somebody"}'),
     "ledger.py": (200, b'["one line"]'),
+    "moved.py": (200, b'{"page":1}'),
     "parrot.py": (200, b'"connect to /ws"'),
+    "leaflet.py": (200, b"tea is good for you\n"),
+    "chat.py": (200, b"0"),
+    "ticker.py": (200, b"{}"),
+    "vault.py": (200, b'"a door"'),
+    "visits.py": (200, b'{"visits":1}'),
+    "relay.py": (200, b'"HELLO"'),
+    "gate.py": (200, b'"open"'),
     "greeting.py": (200, b"Hello from a thread\n"),
 }
 
@@ -197,6 +205,13 @@ def test_the_commands_of_the_pages_exist() -> None:
                 assert f"{chosen.app.partition(':')[0]}.py" in written
             else:
                 assert chosen.config in written
+        elif arguments[0] in ("dev", "routes", "openapi"):
+            chosen = command_parser().parse_args(arguments)
+            assert f"{chosen.app.partition(':')[0]}.py" in written
+        elif arguments[0] == "fetch":
+            fetch_parser().parse_intermixed_args(arguments[1:])
+        elif arguments[0] == "new":
+            command_parser().parse_args(arguments)
         else:
             assert (name, arguments[0]) == ("hoop", "run"), f"{page}: {program}"
             assert arguments[1] in written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -160,3 +161,57 @@ async def test_over_a_unix_socket_the_client_is_unknown_and_the_server_a_path(
             assert (await wire.answer()).status == 204
     assert scopes[0]["client"] is None
     assert scopes[0]["server"] == (path, None)
+
+
+async def test_what_an_application_does_to_a_scope_shows_in_no_other() -> None:
+    seen: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(
+            {**scope, "headers": [*scope["headers"]], "extensions": {**scope["extensions"]}}
+        )
+        scope["headers"].append((b"more", b""))
+        scope["extensions"].clear()
+        scope["path"] = scope["raw_path"] = scope["query_string"] = None
+        del scope["client"], scope["type"]
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    async with served(app, lifespan="off") as server:
+        async with await server.connect() as wire:
+            # What comes again is made once: after the second time at the latest.
+            for _ in range(5):
+                await wire.send(request("GET /again HTTP/1.1", "Host: example.org", "Accept: */*"))
+                await wire.answer()
+    assert len(seen) == 5
+    assert all(scope == seen[0] for scope in seen)
+    assert seen[0]["path"] == "/again"
+
+
+async def test_targets_and_headers_that_come_again_are_never_mixed_up() -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    # More than there is room for, some of a kind, and some that differ in length alone.
+    targets = [f"/{chance.choice('abc') * length}" for length in range(1, 240, 2)] + ["/?q", "/%61"]
+    values = [chance.choice("xyz") * length for length in range(1, 240, 2)]
+    names = ("accept", "user-agent", "cookie", "authorization", "x-own")
+    scopes: list[Scope] = []
+    async with served(keeping(scopes), lifespan="off") as server:
+        async with await server.connect() as wire:
+            for count in range(600):
+                # Half of them the few at the front, so that they come again.
+                front = 4 if count % 2 else None
+                target = chance.choice(targets[:front])
+                name, value = chance.choice(names), chance.choice(values[:front])
+                await wire.send(
+                    request(f"GET {target} HTTP/1.1", "Host: example.org", f"{name}: {value}")
+                )
+                await wire.answer()
+                scope = scopes.pop()
+                path, _, query = target.partition("?")
+                assert scope["raw_path"] == path.encode(), count
+                assert scope["path"] == path.replace("%61", "a"), count
+                assert scope["query_string"] == query.encode(), count
+                headers = [(b"host", b"example.org"), (name.encode(), value.encode())]
+                assert scope["headers"] == headers, count

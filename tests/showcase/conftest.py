@@ -28,9 +28,22 @@ FLAGS = [
 ]
 
 
+# What is asked without a browser is asked of the FastAPI version too.
+WITHOUT_BROWSER = ("test_page_and_waits", "test_room", "test_streams")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "showcase" in metafunc.fixturenames:
+        both = metafunc.module.__name__ in WITHOUT_BROWSER
+        packages = ["showcase", "showcase_fastapi"] if both else ["showcase"]
+        metafunc.parametrize("showcase", packages, indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
-def showcase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
-    server = Showcase(tmp_path_factory.mktemp("showcase"))
+def showcase(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Showcase]:
+    server = Showcase(tmp_path_factory.mktemp("showcase"), request.param)
     try:
         yield server
         server.stop()

@@ -19,11 +19,11 @@ START_SECONDS = 30
 STOP_SECONDS = 15
 
 
-def command(port: int) -> list[str]:
+def command(port: int, package: str) -> list[str]:
     """How to start the server on this port."""
     if OVERRIDE:
         return shlex.split(OVERRIDE.format(port=port))
-    hoop = [sys.executable, "-m", "hoopsnake", "serve", "examples.showcase.app:app"]
+    hoop = [sys.executable, "-m", "hoopsnake", "serve", f"examples.{package}.app:app"]
     return [*hoop, "--port", str(port), "--graceful-timeout", "0.5"]
 
 
@@ -38,13 +38,14 @@ def free_port() -> int:
 class Showcase:
     """The showcase on a port of its own. What the server prints goes to files in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, package: str = "showcase") -> None:
+        self.package = package
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._errors = folder / "stderr"
         with open(folder / "stdout", "wb") as output, open(self._errors, "wb") as errors:
             self._process = subprocess.Popen(
-                command(self.port),
+                command(self.port, package),
                 cwd=REPOSITORY,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

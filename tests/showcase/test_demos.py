@@ -277,9 +277,26 @@ async def test_an_upload_that_breaks_off_is_reported(showcase: Showcase, visit: 
         await page.close()
 
 
+async def test_suppliers_are_asked_at_once_and_again_where_that_helps(visit: Visits) -> None:
+    page = await visit()
+    await page.get_by_role("button", name="Ask all four").click()
+    await expect(page.locator("#suppliers-result")).to_contain_text("All four at once, in 1.")
+    rows = {
+        name: page.locator(f"[data-supplier={name}]") for name in ("north", "east", "south", "west")
+    }
+    for name in ("north", "east", "south"):
+        await expect(rows[name].locator(".outcome")).to_contain_text(re.compile(r"\d\.\d\d after"))
+    await expect(rows["north"].locator(".story")).to_contain_text("200")
+    await expect(rows["east"].locator(".story")).to_contain_text(re.compile("503, .*200"))
+    asked_beside = "given up, asked once more beside that: 200"
+    await expect(rows["south"].locator(".story")).to_have_text(asked_beside)
+    await expect(rows["west"].locator(".outcome")).to_have_text("no answer within 1.5 s")
+    await expect(page.get_by_role("button", name="Ask them again")).to_be_enabled()
+
+
 async def test_the_source_of_each_demo_can_be_read(visit: Visits) -> None:
     page = await visit()
-    for name in ("waits", "chat", "ticker", "transfer"):
+    for name in ("waits", "chat", "ticker", "transfer", "suppliers"):
         await page.locator(f"[data-demo={name}] summary").click()
         code = page.locator(f"[data-demo={name}] pre")
-        await expect(code).to_contain_text("from fastapi import APIRouter")
+        await expect(code).to_contain_text("router = Router()")

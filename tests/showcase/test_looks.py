@@ -131,7 +131,7 @@ async def fill(page: Page) -> None:
     await expect(page.locator("#upload-result")).to_contain_text("Arrived whole")
     for summary in await page.locator("summary").all():
         await summary.click()
-    await expect(page.locator("details pre")).to_have_count(4)
+    await expect(page.locator("details pre")).to_have_count(5)
     await expect(page.locator("#waits-result")).to_contain_text("times as fast")
     await expect(page.locator("#ticker-state")).to_have_text("Live.")
 
@@ -213,6 +213,8 @@ async def test_fingers_can_hit_every_control(visit: Visits) -> None:
 
 async def test_the_keyboard_reaches_every_control(visit: Visits) -> None:
     page = await visit()
+    # It is there once the server has named its engine.
+    await expect(page.locator("#suppliers-run")).to_be_visible()
     reached = []
     for _ in range(40):
         await page.keyboard.press("Tab")
@@ -223,9 +225,9 @@ async def test_the_keyboard_reaches_every_control(visit: Visits) -> None:
         assert focus["inView"], f"{focus['name']} has the focus out of view"
         reached.append(focus["name"])
     wanted = ["skip", "waits-run", "chat-log", "chat-name", "ticker-pause"]
-    wanted += ["download-start", "download-save", "upload-file", "upload-sample"]
+    wanted += ["download-start", "download-save", "upload-file", "upload-sample", "suppliers-run"]
     assert [name for name in reached if name in wanted] == wanted
-    assert sum(name.startswith("Read ") for name in reached) == 4
+    assert sum(name.startswith("Read ") for name in reached) == 5
 
 
 async def test_the_keyboard_works_every_demo(visit: Visits) -> None:
@@ -259,6 +261,7 @@ async def test_the_keyboard_works_every_demo(visit: Visits) -> None:
 
 async def test_readers_are_told_the_name_of_everything(visit: Visits) -> None:
     page = await visit()
+    await expect(page.locator("#suppliers-run")).to_be_visible()
     session = await page.context.new_cdp_session(page)
     nodes = (await session.send("Accessibility.getFullAXTree"))["nodes"]
     named: dict[str, list[str]] = {}
@@ -273,7 +276,7 @@ async def test_readers_are_told_the_name_of_everything(visit: Visits) -> None:
     assert named["RootWebArea"] == ["hoopsnake: async Python for the web"]
     assert len(named["main"]) == 1
     headings = await page.locator("h1, h2").all_inner_texts()
-    assert len(named["heading"]) == len(headings) == 7
+    assert len(named["heading"]) == len(headings) == 8
 
 
 async def test_readers_hear_results_and_not_each_hundredth(visit: Visits) -> None:

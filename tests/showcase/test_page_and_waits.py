@@ -50,8 +50,10 @@ def test_the_page_can_name_its_engine(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["waits", "chat", "ticker", "transfer"])
-def test_the_source_of_a_demo_can_be_read(client: httpx.Client, name: str) -> None:
-    own = (STATIC.parent / f"{name}.py").read_text()
+def test_the_source_of_a_demo_can_be_read(
+    client: httpx.Client, showcase: Showcase, name: str
+) -> None:
+    own = (REPOSITORY / "examples" / showcase.package / f"{name}.py").read_text()
     assert client.get(f"/source/{name}").text == own
 
 

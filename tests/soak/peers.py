@@ -162,6 +162,12 @@ class Peers:
         except BROKEN:
             # It only knocked, or was cancelled while it connected.
             writer.transport.abort()
+            # A broken connection's protocol holds a future with its error, and asks for it as it is
+            # freed. In a cycle that can be after the future was freed, which then tells the
+            # exception handler: when a collection of the youngest came between the making of the
+            # two and a full one after (CPython 3.11 to 3.13, on any loop).
+            with contextlib.suppress(*BROKEN):
+                await writer.wait_closed()
             return
         try:
             shared = self.shared[connection_of(hello, self.seed)]

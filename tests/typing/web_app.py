@@ -10,6 +10,9 @@ from hoopsnake.web import (
     App,
     BackgroundTasks,
     Depends,
+    File,
+    FileResponse,
+    Form,
     Header,
     HTTPException,
     JSONResponse,
@@ -18,6 +21,7 @@ from hoopsnake.web import (
     Request,
     Response,
     Router,
+    UploadFile,
     WebSocket,
 )
 
@@ -46,6 +50,19 @@ async def item(
     if x_token is None:
         raise HTTPException(401, headers={"www-authenticate": "Bearer"})
     return {"item": item_id, "page": page}
+
+
+@router.post("/pictures", form_limits={"max_files": 1})
+async def picture(
+    request: Request,
+    file: Annotated[UploadFile, File()],
+    title: Annotated[str, Form(min_length=1)] = "untitled",
+) -> FileResponse:
+    assert_type(await file.read(10), bytes)
+    assert_type(file.size, int | None)
+    async with request.form(max_fields=2) as form:
+        assert_type(form["title"], UploadFile | str)
+    return FileResponse("/tmp/picture", filename=title, content_disposition_type="inline")
 
 
 @app.exception_handler(LookupError)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from asgi_client import Conversation, get, request
+from asgi_messages import ask, scope_of
 
 from hoopsnake.web import (
     App,
@@ -252,3 +253,58 @@ async def test_a_route_that_cannot_work_fails_the_startup() -> None:
     assert "two parameters with nothing between them" in message["message"]
     with pytest.raises(WebError):
         await living.task
+
+
+@pytest.mark.parametrize(
+    ("path", "root"), [("/apiary", "/api"), ("/api/apiary", "/api"), ("/%C3%BC/apiary", "/ü")]
+)
+async def test_a_root_path_is_whole_segments(path: str, root: str) -> None:
+    app = App()
+
+    @app.get("/apiary")
+    async def apiary() -> str:
+        return "bees"
+
+    scope = {**scope_of("GET", path), "root_path": root}
+    assert (await ask(app, scope)).body == b'"bees"'
+
+
+async def test_an_application_beneath_a_name_that_is_encoded() -> None:
+    app, inner = App(), App()
+
+    @inner.get("/x")
+    async def handler() -> str:
+        return "inner"
+
+    app.mount("/my files", inner)
+    assert (await ask(app, scope_of("GET", "/my%20files/x"))).body == b'"inner"'
+
+
+def test_overrides_are_replaced_as_a_whole() -> None:
+    app = App()
+    overrides = app.dependency_overrides
+    overrides[len] = id
+    app.dependency_overrides = {}
+    assert app.dependency_overrides is overrides
+    assert not overrides
+
+
+async def test_json_that_is_nested_too_deeply_is_none() -> None:
+    app = App()
+
+    @app.post("/")
+    async def handler(request: Request) -> str:
+        try:
+            await request.json()
+        except ValueError as error:
+            return str(error)
+        return "read"
+
+    answer = await ask(app, scope_of("POST", "/"), [b"[" * 200_000])
+    assert answer.body == b'"the body is JSON that is nested too deeply"'
+
+
+def test_a_query_of_many_names_is_looked_at_once() -> None:
+    query = "&".join(f"k{number}=1" for number in range(20_000))
+    params = Request({"query_string": query.encode(), "headers": []}, None).query_params  # type: ignore[arg-type]
+    assert len(dict(params)) == 20_000

@@ -83,6 +83,28 @@ async def test_a_dependency_sees_the_exception_of_the_handler() -> None:
     assert LOG == ["rolled back: 409: taken"]
 
 
+async def test_a_dependency_may_answer_with_another_exception() -> None:
+    app = App()
+
+    async def transaction(keep: bool = False) -> AsyncIterator[None]:
+        try:
+            yield
+        except HTTPException as error:
+            LOG.append("rolled back")
+            if keep:
+                return
+            raise HTTPException(409, "again") from error
+
+    @app.get("/")
+    async def handler(_: Annotated[None, Depends(transaction)]) -> None:
+        raise HTTPException(403, "no")
+
+    assert (await get(app, "/")).json() == {"detail": "again"}
+    # One that keeps the exception to itself has not answered either.
+    assert (await get(app, "/?keep=1")).status_code == 403
+    assert LOG == ["rolled back"] * 2
+
+
 async def test_functions_that_do_not_wait_run_on_one_thread_together() -> None:
     app = App()
     threads: list[int] = []

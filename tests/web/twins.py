@@ -7,7 +7,8 @@ from decimal import Decimal
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
-import httpx
+from asgi_client import client_of
+from form_twins import add_forms
 from pydantic import BaseModel, Field
 
 
@@ -43,7 +44,7 @@ class Stored(Item):
 def make(web: ModuleType) -> Any:
     """Make the application with whichever framework."""
     app = web.FastAPI() if hasattr(web, "FastAPI") else web.App()
-    for add in (_add_values, _add_lists_and_types, _add_bodies, _add_dependencies):
+    for add in (_add_values, _add_lists_and_types, _add_bodies, _add_dependencies, add_forms):
         add(app, web)
     return app
 
@@ -167,8 +168,7 @@ def _add_dependencies(app: Any, web: ModuleType) -> None:
 
 async def ask(app: Any, method: str, url: str, **options: Any) -> tuple[int, Any, dict[str, str]]:
     """Return status, body and those headers that count."""
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://twins") as client:
+    async with client_of(app) as client:
         answer = await client.request(method, url, **options)
     try:
         content = answer.json()
@@ -182,7 +182,7 @@ async def ask(app: Any, method: str, url: str, **options: Any) -> tuple[int, Any
         content,
         # Ours leave out the host: behind a proxy the server knows another one than the client.
         {
-            name: answer.headers[name].removeprefix("http://twins")
+            name: answer.headers[name].removeprefix("http://here")
             for name in counting
             if name in answer.headers
         },

@@ -6,9 +6,11 @@ It runs on Python 2.7 alone. `python tests/conformance/autobahn/judge.py` instal
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -98,30 +100,67 @@ def install() -> None:
 
 def judge(port: int, folder: Path, cases: list[str], limit_seconds: float) -> list[Verdict]:
     """Put a server to these cases, given by patterns; its reports go into `folder`."""
-    specification = folder / "cases.json"
-    specification.write_text(
-        json.dumps(
-            {
-                "outdir": str(folder / "reports"),
-                "servers": [{"agent": AGENT, "url": f"ws://127.0.0.1:{port}"}],
-                "cases": cases,
-                "exclude-cases": [],
-                "exclude-agent-cases": {},
-            }
-        )
-    )
-    interpreter = python2()
-    assert interpreter is not None, why_missing()
-    arguments = ["--mode", "fuzzingclient", "--spec", str(specification)]
+    server = {"agent": AGENT, "url": f"ws://127.0.0.1:{port}"}
     ended = subprocess.run(
-        [interpreter, "-c", PROGRAM, str(PACKAGES), *arguments],
+        _command("fuzzingclient", folder, cases, {"servers": [server]}),
         cwd=folder,
         capture_output=True,
         text=True,
         timeout=limit_seconds,
     )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return _verdicts(folder, ended.stdout + ended.stderr)
+
+
+@contextlib.contextmanager
+def judging(folder: Path, cases: list[str]) -> Iterator[str]:
+    """Run the server that puts clients to these cases; the value is its URL.
+
+    The client asks it for the number of cases, for each of them, and for the report.
+    """
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    url = f"ws://127.0.0.1:{port}"
+    command = [*_command("fuzzingserver", folder, cases, {"url": url}), "--webport", "0"]
+    said = folder / "judge.txt"
+    with said.open("w") as output:
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        while not _listens(port):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
+                raise AssertionError(said.read_text())
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def verdicts_of_client(folder: Path) -> list[Verdict]:
+    """Read what was found of a client that has asked for its report."""
+    return _verdicts(folder, (folder / "judge.txt").read_text()[-2000:])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _command(mode: str, folder: Path, cases: list[str], other: dict[str, object]) -> list[str]:
+    specification = folder / "cases.json"
+    ours = {"outdir": str(folder / "reports"), "cases": cases}
+    none = {"exclude-cases": [], "exclude-agent-cases": {}}
+    specification.write_text(json.dumps({**ours, **none, **other}))
+    interpreter = python2()
+    assert interpreter is not None, why_missing()
+    arguments = ["--mode", mode, "--spec", str(specification)]
+    return [interpreter, "-c", PROGRAM, str(PACKAGES), *arguments]
+
+
+def _verdicts(folder: Path, said: str) -> list[Verdict]:
     index = folder / "reports" / "index.json"
-    assert ended.returncode == 0 and index.exists(), ended.stdout + ended.stderr
+    assert index.exists(), said
     found = json.loads(index.read_text())[AGENT]
     return [Verdict(case, it["behavior"], it["behaviorClose"]) for case, it in found.items()]
 

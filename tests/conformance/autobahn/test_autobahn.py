@@ -1,12 +1,15 @@
-"""The Autobahn test suite finds nothing, and nothing that is less than strict."""
+"""The Autobahn test suite finds nothing in server or client that is less than strict."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from judge import Verdict, judge, table, why_missing
+from client_echoing import take_all_cases
+from judge import AGENT, Verdict, judge, judging, table, verdicts_of_client, why_missing
 from serving import serving
+
+import hoopsnake
 
 # Without section 9, where messages are large; of sections 12 and 13, which are about compression,
 # some lengths of messages that are not slow. `make autobahn` has all of them.
@@ -23,9 +26,26 @@ def test_every_case_of_a_sample_is_good(tmp_path: Path) -> None:
         pytest.skip(reason)
     with serving("echoing:app", Path(__file__).parent, tmp_path / "said.txt") as port:
         verdicts = judge(port, tmp_path, SAMPLE, limit_seconds=200)
+    assert_good(verdicts, SAMPLE)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("about", ["frames", "compression"])
+def test_every_case_of_a_sample_is_good_for_the_client(about: str, tmp_path: Path) -> None:
+    if reason := why_missing():
+        pytest.skip(reason)
+    cases = [case for case in SAMPLE if ("*" in case) is (about == "frames")]
+    with judging(tmp_path, cases) as url:
+        hoopsnake.run(take_all_cases(url, AGENT))
+    assert_good(verdicts_of_client(tmp_path), cases)
+
+
+def assert_good(verdicts: list[Verdict], cases: list[str]) -> None:
+    """Say what was found, and that it is nothing, of as many cases as there are."""
     print(table(verdicts))
     assert [verdict for verdict in verdicts if not verdict.is_good] == []
-    assert len(verdicts) == 247 + len([case for case in SAMPLE if "*" not in case])
+    wildcards = 247 if "1.*" in cases else 0
+    assert len(verdicts) == wildcards + len([case for case in cases if "*" not in case])
 
 
 def test_a_case_that_is_less_than_strict_is_not_good() -> None:
