@@ -27,7 +27,7 @@ second, server CPU per request, latencies and peak memory, as medians over the r
 stays on 127.0.0.1. The first run installs the peers into .venv-bench."""
 EPILOG = """\
 examples:
-  python -m bench.compare                       everything: about 15 minutes
+  python -m bench.compare                       everything: about half an hour
   python -m bench.compare --quick               a first impression: less than a minute
   python -m bench.compare --only http           the workloads whose names begin with http
   python -m bench.compare --only tcp --only loop --rounds 5

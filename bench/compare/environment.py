@@ -15,13 +15,17 @@ from bench.compare.measurement import ROOT
 
 PEERS = ROOT / ".venv-bench"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+# Installed after them, without what they ask for.
+ALONE = Path(__file__).with_name("requirements-alone.txt")
 # Says for which interpreter and requirements the environment was finished.
 STAMP = PEERS / ".installed"
 COMMAND_SECONDS = 900
 DISTRIBUTIONS = (
     *("uvicorn", "httptools", "zttp", "websockets", "uvloop", "granian", "fastpysgi", "hypercorn"),
     *("gunicorn", "gunicorn_h1c", "rloop"),
-    *("fastapi", "starlette", "pydantic"),
+    *("fastapi", "starlette", "litestar", "blacksheep", "robyn"),
+    *("pydantic", "msgspec", "orjson", "python-multipart"),
+    *("aiohttp", "pyreqwest", "pyqwest", "punkreq", "httpunk", "httpx2", "h2", "niquests"),
 )
 FIND_VERSIONS = """
 import importlib.metadata, json, platform, sys
@@ -47,7 +51,7 @@ def install_peers(interpreter: str, tell: Callable[[str], None]) -> Path:
         [interpreter, "-c", "import sys; print(sys.version, sys.base_prefix)"],
         f"the interpreter {interpreter}",
     )
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + ALONE.read_bytes()).hexdigest()
     stamp = f"{identity.strip()}\n{digest}\n"
     python = PEERS / "bin" / "python"
     if not STAMP.is_file() or STAMP.read_text() != stamp:
@@ -55,6 +59,7 @@ def install_peers(interpreter: str, tell: Callable[[str], None]) -> Path:
         output_of([interpreter, "-m", "venv", "--clear", str(PEERS)], f"making {PEERS.name}")
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         output_of([*pip, "--requirement", str(REQUIREMENTS)], "installing the peers")
+        output_of([*pip, "--no-deps", "--requirement", str(ALONE)], "installing Robyn")
         STAMP.write_text(stamp)
     return python
 

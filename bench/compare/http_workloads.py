@@ -1,15 +1,18 @@
 """The workloads whose server answers requests or messages as fast as it can, over each protocol."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from bench.compare import answers, load
+from bench.compare.contenders import OURS
 from bench.compare.endpoints import Endpoint, endpoint
+from bench.compare.faults import NotMeasured
 from bench.compare.figures import Figures
-from bench.compare.measurement import Setting, measured_server
+from bench.compare.measurement import Setting, figures_of, measured_server
 from bench.compare.of_servers import OfServers
 from bench.compare.process import free_port
 from bench.compare.servers import HTTP_SERVERS, STATIC_PREFIX, HttpCommand, Offer
@@ -29,17 +32,19 @@ class HttpWorkload(OfServers):
     application: str
     path: str
     is_right: answers.BodyCheck
-    post_bytes: int = 0
+    posted: answers.Posted | None = None
     connections: int = HTTP_CONNECTIONS
     servers: Sequence[tuple[str, HttpCommand]] = tuple(HTTP_SERVERS.items())
     tls: bool = False
     static: bytes | None = None
     """What the file has that is served under /static, where one is."""
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    """By contender, what it answers with where that is not 200."""
     most_rounds: int | None = None
 
     def measure(self, contender: str, setting: Setting) -> Figures:
         """Start the server, check its answers, warm it up, load it, end it."""
-        method, body = ("POST", b"p" * self.post_bytes) if self.post_bytes else ("GET", None)
+        status = self.statuses.get(contender, 200)
         with (
             endpoint("tls" if self.tls else "tcp", free_port()) as where,
             static_folder(self.static) as folder,
@@ -51,8 +56,9 @@ class HttpWorkload(OfServers):
                     f"{scheme}://127.0.0.1:{where.port}{self.path}",
                     connections=self.connections,
                     seconds=seconds,
-                    post_bytes=self.post_bytes,
                     cores=setting.cores.load,
+                    posted=self.posted,
+                    status=status,
                 )
 
             offer = Offer(certificate=where.certificate, static=folder)
@@ -62,7 +68,9 @@ class HttpWorkload(OfServers):
                 ),
                 where,
                 setting,
-                check=lambda: answers.check_http(where, method, self.path, body, self.is_right),
+                check=lambda: answers.check_http(
+                    where, self.path, self.is_right, self.posted, status
+                ),
                 put_load=put_load,
             )
 
@@ -154,6 +162,51 @@ class WebSocketWorkload(OfServers):
             check=unasked,
             put_load=put_load,
         )
+
+
+@dataclass(frozen=True)
+class FanOutWorkload(OfServers):
+    """What one says and all are told, over WebSockets or as server-sent events."""
+
+    key: str
+    title: str
+    what: Literal["chat", "events"]
+    connections: int
+    size: int
+    ours: str
+    theirs: str
+    """The application, made with our framework and with FastAPI."""
+    servers: Sequence[tuple[str, HttpCommand]]
+    most_rounds: int | None = None
+
+    def measure(self, contender: str, setting: Setting) -> Figures:
+        """Start the server, warm it up, load it, end it; the load looks at every byte."""
+        where = Endpoint(port=free_port())
+        application = self.ours if contender == OURS else self.theirs
+        offer = Offer(websocket=self.what == "chat")
+        command = dict(self.servers)[contender](setting.programs, application, where.port, offer)
+        with setting.start(command) as server:
+            server.wait_until_listening(where)
+
+            def put_load(seconds: int) -> tuple[load.Load, float]:
+                return load.fan_out(
+                    setting.programs.plain_hyper,
+                    where,
+                    what=self.what,
+                    connections=self.connections,
+                    size=self.size,
+                    seconds=seconds,
+                    cores=setting.cores.load,
+                    cpu_seconds=server.cpu_seconds,
+                )
+
+            try:
+                put_load(1)
+                counted, cpu = put_load(setting.seconds)
+            except NotMeasured as fault:
+                raise NotMeasured(f"{fault}{server.last_words()}") from fault
+            server.raise_if_ended()
+            return figures_of(counted, cpu, server)
 
 
 unasked: Callable[[], None] = lambda: None  # noqa: E731 – a check that the load makes itself

@@ -7,12 +7,13 @@ import select
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bench.compare.answers import Posted
 from bench.compare.endpoints import Endpoint
 from bench.compare.faults import NotMeasured, SetupFault
 from bench.compare.process import in_child
@@ -68,16 +69,28 @@ def find_wrk() -> str:
 
 
 def wrk(
-    url: str, *, connections: int, seconds: int, post_bytes: int, cores: Sequence[int] | None
+    url: str,
+    *,
+    connections: int,
+    seconds: int,
+    cores: Sequence[int] | None,
+    posted: Posted | None = None,
+    status: int = 200,
 ) -> Load:
-    """Load a URL from one wrk thread; one broken or failed request makes it NotMeasured."""
+    """Load a URL from one wrk thread; one request without the right status makes it NotMeasured."""
     command = [find_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
-    printed = _run(
-        [*command, "-s", str(REPORT), url],
-        seconds=seconds,
-        cores=cores,
-        environment={"BENCH_POST_BYTES": str(post_bytes)},
-    )
+    environment = {"BENCH_STATUS": str(status)}
+    with tempfile.NamedTemporaryFile(prefix="wrk-") as body:
+        if posted is not None:
+            body.write(posted.body)
+            body.flush()
+            environment |= {"BENCH_BODY": body.name, "BENCH_CONTENT_TYPE": posted.content_type}
+        printed = _run(
+            [*command, "-s", str(REPORT), url],
+            seconds=seconds,
+            cores=cores,
+            environment=environment,
+        )
     return parse_wrk(printed)
 
 
@@ -160,6 +173,53 @@ def echo(
         environment={},
     )
     return parse_echo(printed)
+
+
+def fan_out(
+    binary: Path,
+    endpoint: Endpoint,
+    *,
+    what: Literal["chat", "events"],
+    connections: int,
+    size: int,
+    seconds: int,
+    cores: Sequence[int] | None,
+    cpu_seconds: Callable[[], float],
+) -> tuple[Load, float]:
+    """Say something, wait until all have heard it, and so on; an answer is one delivery.
+
+    Returns with it the CPU that the server took for it, connecting and leaving apart.
+    """
+    command = [
+        *(str(binary), f"--{what}-load", *endpoint.arguments()),
+        *("--connections", str(connections), "--size", str(size), "--seconds", str(seconds)),
+    ]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=in_child(cores),
+    ) as running:
+        try:
+            _next_line(running, OPENING_SECONDS)
+            before = cpu_seconds()
+            counted = _next_line(running, seconds + OPENING_SECONDS)
+            return parse_echo(counted), cpu_seconds() - before
+        finally:
+            running.kill()
+
+
+def _next_line(running: subprocess.Popen[str], seconds: float) -> str:
+    assert running.stdout is not None and running.stderr is not None
+    # The client gives up by itself; this is for one that hangs.
+    if not select.select([running.stdout], [], [], seconds)[0]:
+        raise NotMeasured("the load hangs")
+    line = running.stdout.readline()
+    if not line:
+        raise NotMeasured(f"the load failed: {running.stderr.read().strip()}")
+    return line
 
 
 @contextmanager

@@ -85,11 +85,16 @@ def measured_server(
             raise NotMeasured(f"{fault}{server.last_words()}") from fault
         cpu = server.cpu_seconds() - before
         server.raise_if_ended()
-        return {
-            "per_second": counted.per_second,
-            "wall_us": 1e6 / counted.per_second,
-            "cpu_us": cpu / counted.answers * 1e6,
-            "p50_us": counted.p50_us,
-            "p99_us": counted.p99_us,
-            "peak_mib": server.peak_memory() / 1024**2,
-        }
+        return figures_of(counted, cpu, server)
+
+
+def figures_of(counted: load.Load, cpu: float, server: Process) -> Figures:
+    """What a load counted and what it cost the server, as the report has it."""
+    return {
+        "per_second": counted.per_second,
+        "wall_us": 1e6 / counted.per_second,
+        "cpu_us": cpu / counted.answers * 1e6,
+        "p50_us": counted.p50_us,
+        "p99_us": counted.p99_us,
+        "peak_mib": server.peak_memory() / 1024**2,
+    }

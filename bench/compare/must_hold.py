@@ -1,7 +1,12 @@
-"""What must hold of the servers and of one echo; `thresholds` has the limits of the loop rows."""
+"""What must hold of servers, web framework and one echo; `thresholds` has the loop rows' limits."""
 
 from collections.abc import Sequence
 
+from bench.compare.client_workloads import HTTP2_RIVALS as HTTP2_CLIENTS
+from bench.compare.client_workloads import RIVALS as CLIENTS
+from bench.compare.client_workloads import TLS_RIVALS as TLS_CLIENTS
+from bench.compare.contenders import OURS
+from bench.compare.httpx_workloads import HTTPX_RIVALS
 from bench.compare.measurement import Workload
 from bench.compare.servers import UVICORN_ZTTP
 from bench.compare.thresholds import (
@@ -16,6 +21,9 @@ from bench.compare.thresholds import (
     judge_own,
     loop_thresholds,
 )
+from bench.compare.web_frameworks import FASTAPI, FRAMEWORKS, RAW
+from bench.compare.web_workloads import ONE_ROUTE
+from bench.compare.websocket_client_workloads import RIVALS as WEBSOCKET_CLIENTS
 
 FAST = ("uvicorn", "granian", "fastpysgi")
 ALL = (*FAST, UVICORN_ZTTP, "hypercorn", "gunicorn")
@@ -39,6 +47,53 @@ COSTS: Sequence[tuple[str, float, Sequence[str], str]] = (
     ("websocket-64", 0.75, WEBSOCKETS, "WebSocket echo of 64 bytes"),
     ("websocket-64k", 0.75, WEBSOCKETS, "WebSocket echo of 64 KiB"),
 )
+# What a request may cost with our framework, each row against FastAPI and against the others.
+WEB: Sequence[tuple[str, str]] = (
+    ("web-typed", "typed GET"),
+    ("web-body", "JSON body of 1 KB"),
+    ("web-refused", "wrong number"),
+    ("web-depends", "three dependencies"),
+    ("web-list", "list of models of 10 KB"),
+    ("web-upload", "upload of 100 KB"),
+)
+OTHER_FRAMEWORKS = tuple(name for name in FRAMEWORKS if name not in (OURS, RAW, FASTAPI))
+WEB_THRESHOLDS: Sequence[Threshold] = (
+    *(
+        Threshold(
+            workload=workload,
+            figures=("cpu_us",),
+            rivals=rivals,
+            limit=Limit("at most", times),
+            says=f"{says}: server CPU each, against {whom}",
+        )
+        for rivals, times, whom in (
+            ((FASTAPI,), 0.25, "FastAPI on uvicorn"),
+            (OTHER_FRAMEWORKS, 0.7, f"the best of {', '.join(OTHER_FRAMEWORKS)}"),
+        )
+        for workload, says in WEB
+    ),
+    Threshold(
+        workload="web-typed",
+        figures=("cpu_us",),
+        rivals=(RAW,),
+        limit=Limit("at most", 2.5),
+        says="typed GET: server CPU each, against raw ASGI on our server",
+    ),
+    Threshold(
+        workload="web-routes",
+        figures=("cpu_us",),
+        rivals=(ONE_ROUTE,),
+        limit=Limit("at most", 1.1),
+        says="200 routes: server CPU each, against one route",
+    ),
+    Threshold(
+        workload="web-start",
+        figures=("first_byte_ms",),
+        rivals=(FASTAPI,),
+        limit=Limit("at most", 0.5),
+        says="start of an application of 200 routes to the first byte, against FastAPI on uvicorn",
+    ),
+)
 MUST_HOLD: Sequence[Threshold | OwnThreshold] = (
     *(
         Threshold(
@@ -60,6 +115,19 @@ MUST_HOLD: Sequence[Threshold | OwnThreshold] = (
         rivals=("plain hyper",),
         limit=Limit("at most", 1.8),
         says="GET hello: server CPU each, against hyper without Python",
+    ),
+    *(
+        Threshold(
+            workload=f"fan-out-{what}",
+            figures=("cpu_us",),
+            rivals=("uvicorn",),
+            limit=Limit("at most", 0.25),
+            says=f"{says}: server CPU for each delivery, against FastAPI on uvicorn",
+        )
+        for what, says in (
+            ("chat", "chat to 1,000 WebSockets"),
+            ("events", "events to 1,000 clients"),
+        )
     ),
     Threshold(
         workload="calm-hello",
@@ -112,6 +180,46 @@ MUST_HOLD: Sequence[Threshold | OwnThreshold] = (
         rivals=("uvloop",),
         limit=Limit("at most", 0.85),
         says="TCP echo 1 KiB: server CPU per message, against uvloop",
+    ),
+    *WEB_THRESHOLDS,
+    *(
+        Threshold(
+            workload=workload,
+            figures=("cpu_us",),
+            rivals=rivals,
+            limit=Limit("at most", times),
+            says=f"Client: {says}: its CPU each, against the best of the {len(rivals)} peers",
+        )
+        for workload, times, rivals, says in (
+            ("client-hello", 0.35, CLIENTS, "GET hello, 64 in flight"),
+            ("client-hello-1", 0.6, CLIENTS, "GET hello, one in flight"),
+            ("client-hello-16", 0.6, CLIENTS, "GET hello, 16 in flight"),
+            ("client-hello-256", 0.6, CLIENTS, "GET hello, 256 in flight"),
+            ("client-hello-1000", 0.6, CLIENTS, "GET hello, 1,000 in flight"),
+            ("client-1k", 0.6, CLIENTS, "GET of 1 KiB"),
+            ("client-100k", 0.6, CLIENTS, "GET of 100,000 bytes"),
+            ("client-10m", 0.6, CLIENTS, "GET of 10 MB"),
+            ("client-stream", 0.6, CLIENTS, "GET of 16 chunks, read as they come"),
+            ("client-post-100k", 0.6, CLIENTS, "POST of 100,000 bytes, sent back"),
+            ("client-tls", 0.6, TLS_CLIENTS, "GET hello over TLS"),
+            ("client-http2", 0.6, HTTP2_CLIENTS, "GET hello over HTTP/2, 100 streams"),
+            ("client-cold", 0.6, CLIENTS, "GET hello, a new connection for each"),
+            ("client-websocket-64", 0.6, WEBSOCKET_CLIENTS, "WebSocket echo of 64 bytes"),
+            ("client-websocket-64k", 0.6, WEBSOCKET_CLIENTS, "WebSocket echo of 64 KiB"),
+        )
+    ),
+    Threshold(
+        workload="client-httpx2",
+        figures=("cpu_us",),
+        rivals=HTTPX_RIVALS,
+        limit=Limit("at most", 0.6),
+        says="Client: GET hello by httpx2: its CPU each, against httpx2's own connections",
+    ),
+    OwnThreshold(
+        workload="client-create",
+        figure="create_ms",
+        limit=Limit("at most", 1.0),
+        says="Client: making one after the first: milliseconds",
     ),
 )
 

@@ -1,6 +1,7 @@
 """The workloads at a rate, calm and far too high, and the time that a server takes to start."""
 
 import http.client
+import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from bench.compare import load
 from bench.compare.endpoints import Endpoint
 from bench.compare.faults import NotMeasured
 from bench.compare.figures import Figures
-from bench.compare.measurement import Setting
+from bench.compare.measurement import ROOT, Setting
 from bench.compare.of_servers import OfServers
 from bench.compare.process import Process, free_port
 from bench.compare.servers import HttpCommand, Offer
@@ -28,6 +29,8 @@ PROBE_PATIENCE = 1.0
 # Good answers in a row with which a server has recovered, and how long that is waited for.
 RECOVERED = 5
 RECOVERY_SECONDS = 10.0
+# How the first answer begins; nobody sends less than that at once.
+GOOD = b"HTTP/1.1 200"
 
 
 @dataclass(frozen=True)
@@ -228,11 +231,20 @@ class StartWorkload(OfServers):
     title: str
     application: str
     servers: Sequence[tuple[str, HttpCommand]]
+    path: str = "/"
     starts: int = 5
     most_rounds: int | None = None
 
     def measure(self, contender: str, setting: Setting) -> Figures:
-        """Start it several times; the files have been read before and are in memory."""
+        """Start it several times; the files have been read before and are in memory.
+
+        pip compiles the modules that it installs, the peers' among them. Ours and the applications
+        are run from their folders, where an environment with PYTHONDONTWRITEBYTECODE would leave
+        them as they are.
+        """
+        compiler = [str(setting.programs.python), "-m", "compileall", "-q"]
+        folders = [str(ROOT / "python" / "hoopsnake"), str(ROOT / "bench" / "compare" / "apps")]
+        subprocess.run([*compiler, *folders], check=True)
         took = [self._start(contender, setting) for _ in range(1 + self.starts)]
         return {"first_byte_ms": median(took[1:]) * 1000}
 
@@ -250,11 +262,10 @@ class StartWorkload(OfServers):
                 time.sleep(0.001)
             return time.monotonic() - began
 
-    @staticmethod
-    def _has_answered(where: Endpoint) -> bool:
+    def _has_answered(self, where: Endpoint) -> bool:
         try:
             with where.connect() as client:
-                client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                return client.recv(1) == b"H"
+                client.sendall(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % self.path.encode())
+                return client.recv(len(GOOD)) == GOOD
         except OSError:
             return False

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.compare import figures
+from bench.compare.client_workloads import ClientWorkload
 from bench.compare.contenders import OURS
 from bench.compare.echo_workloads import IdleWorkload
 from bench.compare.measurement import Workload
@@ -37,6 +38,7 @@ OVERLOAD_COLUMNS = (
     ("recovery_seconds", "recovery s"),
 )
 START_COLUMNS = (("first_byte_ms", "first byte ms"),)
+CREATE_COLUMNS = (("create_ms", "a client ms"),)
 LIMITS = """\
 At most: ours as a share of the best rival's figure. At least: how many times ours the rival's is;
 where a row has CPU and wall, the worse of the two. Less is better for every figure that is judged,
@@ -158,6 +160,8 @@ def tables(workload: Workload, rows: Mapping[str, Row]) -> list[str]:
         return [server_table(rows, START_COLUMNS, "first_byte_ms", "ms, lowest to highest")]
     if isinstance(workload, IdleWorkload):
         return [server_table(rows, IDLE_COLUMNS, "kib_each", "KiB each, lowest to highest")]
+    if isinstance(workload, ClientWorkload) and workload.creates:
+        return [server_table(rows, CREATE_COLUMNS, "create_ms", "ms, lowest to highest")]
     return [server_table(rows, COLUMNS, "cpu_us", "CPU, lowest to highest")]
 
 

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bench.compare import answers, load, loop_workloads, loops
 from bench.compare.apps import bodies
+from bench.compare.client_workloads import CLIENT_WORKLOADS
 from bench.compare.contenders import LIMIT, OURS, EchoCommand, echo_servers
 from bench.compare.echo_workloads import (
     ECHO_CONNECTIONS,
@@ -18,11 +20,13 @@ from bench.compare.http_workloads import (
     HTTP2_CONNECTIONS,
     HTTP_CONNECTIONS,
     WEBSOCKET_CONNECTIONS,
+    FanOutWorkload,
     Http2Workload,
     HttpWorkload,
     WebSocketWorkload,
     static_path,
 )
+from bench.compare.httpx_workloads import HTTPX_WORKLOADS
 from bench.compare.measurement import Setting, Workload
 from bench.compare.rate_workloads import (
     CalmWorkload,
@@ -40,6 +44,8 @@ from bench.compare.servers import (
     servers,
     uvicorn,
 )
+from bench.compare.web_workloads import WEB_WORKLOADS
+from bench.compare.websocket_client_workloads import WEBSOCKET_CLIENT_WORKLOADS
 
 WAITING_CONNECTIONS = 512
 POST_BYTES = 10_000
@@ -104,6 +110,20 @@ def websocket_echo(key: str, says: str, size: int) -> WebSocketWorkload:
     )
 
 
+def fan_out(what: Literal["chat", "events"], says: str) -> FanOutWorkload:
+    """Tell a thousand clients the same."""
+    return FanOutWorkload(
+        key=f"fan-out-{what}",
+        title=f"{says}, our framework on our server and FastAPI on the others; each is a delivery",
+        what=what,
+        connections=1000,
+        size=100,
+        ours="bench.compare.apps.fan_out_ours:app",
+        theirs="bench.compare.apps.fan_out_fastapi:app",
+        servers=servers("uvicorn", "granian"),
+    )
+
+
 def over_http(command: HttpCommand, application: str, offer: Offer) -> EchoCommand:
     """Start a server where an echo program is asked for."""
     return lambda programs, _interface, where: command(programs, application, where.port, offer)
@@ -133,7 +153,7 @@ WORKLOADS: tuple[Workload, ...] = (
         application="bench.compare.apps.echo:app",
         path="/echo",
         is_right=answers.exactly(b"p" * POST_BYTES),
-        post_bytes=POST_BYTES,
+        posted=answers.Posted(b"p" * POST_BYTES),
         servers=(*FAST_SERVERS, (LIMIT, HTTP_SERVERS[LIMIT])),
     ),
     HttpWorkload(
@@ -198,6 +218,9 @@ WORKLOADS: tuple[Workload, ...] = (
     ),
     websocket_echo("websocket-64", "64 bytes", 64),
     websocket_echo("websocket-64k", "64 KiB", 64 * 1024),
+    *WEB_WORKLOADS,
+    fan_out("chat", "Chat: a text of 100 bytes told to 1,000 WebSockets"),
+    fan_out("events", "Server-sent events: 100 bytes told to 1,000 clients"),
     CalmWorkload(
         key="calm-hello",
         title="GET hello at 70 % of each server's best, raw ASGI, evenly spread",
@@ -281,6 +304,9 @@ WORKLOADS: tuple[Workload, ...] = (
     IdleWorkload(key="idle-connections", title=f"{IDLE_CONNECTIONS:,} open idle TCP connections"),
     LoopWorkload(key="loop", title="Inside one event loop", suite="loop"),
     LoopWorkload(key="subprocess", title="Subprocesses", suite="subprocess"),
+    *CLIENT_WORKLOADS,
+    *WEBSOCKET_CLIENT_WORKLOADS,
+    *HTTPX_WORKLOADS,
 )
 # What --quick measures: the two workloads that have a threshold of their own, and the loop.
 QUICK = ("http-hello", "tcp-protocol", "loop")

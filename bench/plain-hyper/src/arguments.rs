@@ -3,14 +3,20 @@
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use crate::{
-    echo_load::EchoLoad, endpoint::Endpoint, http::Version, idle_load::IdleLoad, message::Talk,
+    echo_load::EchoLoad,
+    endpoint::Endpoint,
+    fan_out_load::{Fan, FanOutLoad},
+    fetch_load::FetchLoad,
+    http::Version,
+    idle_load::IdleLoad,
+    message::Talk,
     rate_load::RateLoad,
 };
 
 /// What `--help` and a wrong command line show.
 pub const USAGE: &str = "\
-usage: plain-hyper ENDPOINT [--http2]       answer GET / (hello), POST /echo and GET /stream,
-                                            over HTTP/2 from the first byte if asked
+usage: plain-hyper ENDPOINT [--http2]       answer GET / (hello), POST /echo, GET /stream, /bytes/N
+                                            and /once, over HTTP/2 from the first byte if asked
        plain-hyper ENDPOINT --echo          answer every byte with itself
        plain-hyper ENDPOINT --echo-load     load an echo server, print JSON, end
             [--connections N]  how many at once (50)
@@ -18,6 +24,12 @@ usage: plain-hyper ENDPOINT [--http2]       answer GET / (hello), POST /echo and
             [--size BYTES]     bytes in a message (1024)
             [--seconds S]      for how long (2)
             [--seed N]         what the message's bytes are drawn from (1)
+       plain-hyper ENDPOINT --fetch-load    ask an HTTP server, print JSON, end
+            [--connections N]  how many requests at once (50)
+            [--path PATH]      what is asked for (/)
+            [--post BYTES]     of a body; without it, GET (0)
+            [--expected BYTES] of each answer (13)
+            [--http2] [--seconds S]
        plain-hyper ENDPOINT --idle-load     open connections, echo once on each, print JSON,
                                             and hold them until standard input ends
             [--connections N] [--talk WHAT] [--size BYTES] [--seed N]
@@ -25,6 +37,10 @@ usage: plain-hyper ENDPOINT [--http2]       answer GET / (hello), POST /echo and
             --rate N           requests a second
             [--deadline S]     a request without an answer by then is given up (1)
             [--connections N] [--seconds S]
+       plain-hyper ENDPOINT --chat-load     say something over a WebSocket, count until all have
+                                            heard it, print JSON, end with standard input
+       plain-hyper ENDPOINT --events-load   the same with POST and server-sent events of /events
+            [--connections N] [--size BYTES] [--seconds S]
 ENDPOINT is one of
             --port PORT                TCP
             --port PORT --tls FOLDER   TLS, with chain.pem and key.pem of that folder
@@ -39,6 +55,8 @@ pub enum Mode {
     Http(Endpoint, Version),
     Echo(Endpoint),
     EchoLoad(EchoLoad),
+    FanOutLoad(FanOutLoad),
+    FetchLoad(FetchLoad),
     IdleLoad(IdleLoad),
     RateLoad(RateLoad),
 }
@@ -54,6 +72,9 @@ struct Said {
     talk: Talk,
     connections: usize,
     size: usize,
+    path: String,
+    post: usize,
+    expected: usize,
     duration: Duration,
     rate: f64,
     deadline: Duration,
@@ -72,6 +93,9 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode, String
         talk: Talk::Echo,
         connections: 50,
         size: 1024,
+        path: "/".to_owned(),
+        post: 0,
+        expected: 13,
         duration: Duration::from_secs(2),
         rate: 0.0,
         deadline: Duration::from_secs(1),
@@ -87,12 +111,16 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Mode, String
             "--unix" => said.unix = Some(value()?.into()),
             "--http2" => said.version = Version::Http2,
             "--talk" => said.talk = talk(&value()?)?,
-            "--echo" | "--echo-load" | "--idle-load" | "--rate-load" => {
+            "--echo" | "--echo-load" | "--fetch-load" | "--idle-load" | "--rate-load" | "--chat-load"
+            | "--events-load" => {
                 if let Some(other) = said.mode.replace(argument.clone()) {
                     return Err(format!("{other} and {argument} exclude each other"));
                 }
             }
             "--connections" => said.connections = number(&argument, &value()?)?,
+            "--path" => said.path = value()?,
+            "--post" => said.post = number(&argument, &value()?)?,
+            "--expected" => said.expected = number(&argument, &value()?)?,
             "--size" => said.size = number(&argument, &value()?)?,
             "--seconds" => said.duration = seconds(&argument, &value()?)?,
             "--deadline" => said.deadline = seconds(&argument, &value()?)?,
@@ -117,15 +145,29 @@ impl Said {
             (_, Some(_), true, None) => return Err("--tls and --udp exclude each other".to_owned()),
         };
         let mode = self.mode.as_deref();
-        if matches!(mode, Some("--echo-load" | "--idle-load" | "--rate-load"))
-            && (connections == 0 || size == 0)
-        {
+        if mode.is_some_and(|mode| mode.ends_with("-load")) && (connections == 0 || size == 0) {
             return Err("--connections and --size must be at least 1".to_owned());
         }
         match (mode, endpoint) {
             (Some("--echo"), endpoint) => Ok(Mode::Echo(endpoint)),
             (Some("--echo-load"), endpoint) => {
                 Ok(Mode::EchoLoad(EchoLoad { endpoint, talk, connections, size, duration, seed }))
+            }
+            (Some("--fetch-load"), endpoint) => {
+                let (path, post, expected) = (self.path, self.post, self.expected);
+                Ok(Mode::FetchLoad(FetchLoad {
+                    endpoint,
+                    version,
+                    connections,
+                    path,
+                    post,
+                    expected,
+                    duration,
+                }))
+            }
+            (Some("--chat-load" | "--events-load"), endpoint) => {
+                let fan = if mode == Some("--chat-load") { Fan::Chat } else { Fan::Events };
+                Ok(Mode::FanOutLoad(FanOutLoad { endpoint, fan, connections, size, duration }))
             }
             (Some("--rate-load"), endpoint) if rate > 0.0 && rate.is_finite() => {
                 Ok(Mode::RateLoad(RateLoad { endpoint, rate, connections, duration, deadline }))
@@ -188,6 +230,28 @@ mod tests {
                 connections: 50,
                 duration: Duration::from_secs(2),
                 deadline: Duration::from_millis(250),
+            }))
+        );
+        assert_eq!(
+            parsed("--port 80 --fetch-load --http2 --path /bytes/9 --post 5 --expected 9"),
+            Ok(Mode::FetchLoad(FetchLoad {
+                endpoint: Endpoint::Tcp { port: 80 },
+                version: Version::Http2,
+                connections: 50,
+                path: "/bytes/9".to_owned(),
+                post: 5,
+                expected: 9,
+                duration: Duration::from_secs(2),
+            }))
+        );
+        assert_eq!(
+            parsed("--port 80 --events-load --connections 9 --size 7"),
+            Ok(Mode::FanOutLoad(FanOutLoad {
+                endpoint: Endpoint::Tcp { port: 80 },
+                fan: Fan::Events,
+                connections: 9,
+                size: 7,
+                duration: Duration::from_secs(2),
             }))
         );
         assert_eq!(parsed("--port 80 --http2"), Ok(Mode::Http(Endpoint::Tcp { port: 80 }, Version::Http2)));

@@ -7,7 +7,10 @@ use tokio::{
     task,
 };
 
-use crate::endpoint::{Accepted, Endpoint, Listener};
+use crate::{
+    endpoint::{Accepted, Endpoint, Listener},
+    http::Version,
+};
 
 // Larger than most messages of the bench: a read that does not fill its buffer tells tokio that
 // the socket is empty, which saves the second read that would only say "try again".
@@ -15,7 +18,7 @@ const BUFFER_SIZE: usize = 64 * 1024;
 
 /// Echoes on every connection until the process is ended.
 pub async fn serve(endpoint: &Endpoint) -> io::Result<()> {
-    let listener = Listener::bind(endpoint).await?;
+    let listener = Listener::bind(endpoint, Version::Http1).await?;
     loop {
         let accepted = listener.accept().await?;
         task::spawn_local(echo(accepted));

@@ -11,6 +11,7 @@ use tokio::{task::JoinSet, time};
 
 use crate::{
     endpoint::{Connection, Connector, Endpoint},
+    http::Version,
     latencies::Latencies,
     message::{Message, Talk},
 };
@@ -32,7 +33,7 @@ pub struct EchoLoad {
 /// Runs the load and returns its figures as one line of JSON.
 pub async fn run(load: EchoLoad) -> io::Result<String> {
     let message = Rc::new(Message::new(load.talk, load.size, load.seed));
-    let connector = Connector::new(&load.endpoint)?;
+    let connector = Connector::new(&load.endpoint, Version::Http1)?;
     let mut connections = Vec::with_capacity(load.connections);
     for _ in 0..load.connections {
         let connection = time::timeout(GRACE, async {

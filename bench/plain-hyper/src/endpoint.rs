@@ -19,7 +19,7 @@ use tokio_rustls::{
     },
 };
 
-use crate::datagrams::Datagrams;
+use crate::{datagrams::Datagrams, http::Version};
 
 /// An address on this machine, and how it is spoken to.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,10 +58,10 @@ pub enum Connector {
 
 impl Connector {
     /// Reads what the endpoint needs.
-    pub fn new(endpoint: &Endpoint) -> io::Result<Self> {
+    pub fn new(endpoint: &Endpoint, version: Version) -> io::Result<Self> {
         Ok(match endpoint {
             Endpoint::Tcp { port } => Self::Tcp(*port),
-            Endpoint::Tls { port, folder } => Self::Tls(*port, client_tls(folder)?),
+            Endpoint::Tls { port, folder } => Self::Tls(*port, client_tls(folder, version)?),
             Endpoint::Udp { port } => Self::Udp(*port),
             Endpoint::Unix { path } => Self::Unix(path.clone()),
         })
@@ -90,10 +90,10 @@ pub enum Listener {
 
 impl Listener {
     /// Begins to listen.
-    pub async fn bind(endpoint: &Endpoint) -> io::Result<Self> {
+    pub async fn bind(endpoint: &Endpoint, version: Version) -> io::Result<Self> {
         Ok(match endpoint {
             Endpoint::Tcp { port } => Self::Tcp(listen(*port).await?),
-            Endpoint::Tls { port, folder } => Self::Tls(listen(*port).await?, server_tls(folder)?),
+            Endpoint::Tls { port, folder } => Self::Tls(listen(*port).await?, server_tls(folder, version)?),
             Endpoint::Udp { .. } => return Err(io::Error::other("nobody connects over UDP")),
             Endpoint::Unix { path } => Self::Unix(UnixListener::bind(path)?),
         })
@@ -147,23 +147,33 @@ async fn connect_tcp(port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn client_tls(folder: &Path) -> io::Result<TlsConnector> {
+fn client_tls(folder: &Path, version: Version) -> io::Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     for certificate in chain(folder)? {
         roots.add(certificate).map_err(io::Error::other)?;
     }
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = alpn(version);
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn server_tls(folder: &Path) -> io::Result<TlsAcceptor> {
+fn server_tls(folder: &Path, version: Version) -> io::Result<TlsAcceptor> {
     let path = folder.join("key.pem");
     let key = PrivateKeyDer::from_pem_file(&path).map_err(|fault| unreadable(&path, fault))?;
-    let config = ServerConfig::builder()
+    let mut config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain(folder)?, key)
         .map_err(io::Error::other)?;
+    config.alpn_protocols = alpn(version);
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// What is agreed on in the handshake: HTTP/2 has to be, and all else goes without saying.
+fn alpn(version: Version) -> Vec<Vec<u8>> {
+    match version {
+        Version::Http1 => Vec::new(),
+        Version::Http2 => vec![b"h2".to_vec()],
+    }
 }
 
 fn chain(folder: &Path) -> io::Result<Vec<CertificateDer<'static>>> {

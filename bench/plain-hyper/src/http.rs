@@ -12,7 +12,7 @@ use http_body_util::{Either, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body, Frame, Incoming},
-    header::{CONTENT_TYPE, HeaderValue},
+    header::{CONNECTION, CONTENT_TYPE, HeaderValue},
     rt::Executor,
     server::conn::{http1, http2},
     service::service_fn,
@@ -23,6 +23,7 @@ use tokio::task;
 use crate::endpoint::{Connection, Listener};
 
 const STREAM_CHUNKS: usize = 16;
+const LARGEST_BLOCK: usize = 10_000_000;
 const STREAM_CHUNK: &[u8] = &[b'x'; 1024];
 
 type Answer = Either<Full<Bytes>, Either<Incoming, Chunks>>;
@@ -36,7 +37,7 @@ pub enum Version {
 
 /// Runs the tasks of HTTP/2's streams on this thread.
 #[derive(Clone, Copy)]
-struct Here;
+pub struct Here;
 
 impl<F: Future<Output: 'static> + 'static> Executor<F> for Here {
     fn execute(&self, task: F) {
@@ -69,19 +70,39 @@ async fn serve_connection(stream: Connection, version: Version) -> hyper::Result
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
+    let mut is_last = false;
     let body = match (request.method(), request.uri().path()) {
         (&Method::GET, "/") => Either::Left(Full::new(Bytes::from_static(b"Hello, World!"))),
         (&Method::POST, "/echo") => Either::Right(Either::Left(request.into_body())),
         (&Method::GET, "/stream") => Either::Right(Either::Right(Chunks { remaining: STREAM_CHUNKS })),
-        _ => {
-            let mut missing = Response::new(Either::Left(Full::default()));
-            *missing.status_mut() = StatusCode::NOT_FOUND;
-            return Ok(missing);
+        (&Method::GET, "/once") => {
+            is_last = true;
+            Either::Left(Full::new(Bytes::from_static(b"Hello, World!")))
         }
+        (method, path) => match block(path).filter(|_| method == Method::GET) {
+            Some(block) => Either::Left(Full::new(block)),
+            None => {
+                let mut missing = Response::new(Either::Left(Full::default()));
+                *missing.status_mut() = StatusCode::NOT_FOUND;
+                return Ok(missing);
+            }
+        },
     };
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    if is_last {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response)
+}
+
+/// What there is at `/bytes/N`: so many bytes, a part of one block that is made once.
+fn block(path: &str) -> Option<Bytes> {
+    thread_local! {
+        static BLOCK: Bytes = Bytes::from(vec![b'x'; LARGEST_BLOCK]);
+    }
+    let length: usize = path.strip_prefix("/bytes/")?.parse().ok()?;
+    (length <= LARGEST_BLOCK).then(|| BLOCK.with(|block| block.slice(..length)))
 }
 
 /// A body of equal chunks and unknown length, as an ASGI app streams one.

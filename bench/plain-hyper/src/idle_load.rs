@@ -9,6 +9,7 @@ use tokio::time;
 
 use crate::{
     endpoint::{Connection, Connector, Endpoint},
+    http::Version,
     message::{Message, Talk},
 };
 
@@ -41,7 +42,7 @@ pub async fn run(load: IdleLoad) -> io::Result<()> {
 async fn open(load: &IdleLoad) -> io::Result<Vec<Connection>> {
     let message = Message::new(load.talk, load.size, load.seed);
     let mut buffer = message.receive_buffer();
-    let connector = Connector::new(&load.endpoint)?;
+    let connector = Connector::new(&load.endpoint, Version::Http1)?;
     let mut connections = Vec::with_capacity(load.connections);
     for _ in 0..load.connections {
         let mut connection = connector.connect().await?;

@@ -5,6 +5,8 @@ mod datagrams;
 mod echo;
 mod echo_load;
 mod endpoint;
+mod fan_out_load;
+mod fetch_load;
 mod http;
 mod idle_load;
 mod latencies;
@@ -43,7 +45,7 @@ fn run(mode: Mode) -> io::Result<()> {
                 Ok(())
             }
             Mode::Http(endpoint, version) => {
-                http::serve(endpoint::Listener::bind(&endpoint).await?, version).await
+                http::serve(endpoint::Listener::bind(&endpoint, version).await?, version).await
             }
             Mode::Echo(endpoint::Endpoint::Udp { port }) => datagrams::serve(port).await,
             Mode::Echo(endpoint) => echo::serve(&endpoint).await,
@@ -51,6 +53,11 @@ fn run(mode: Mode) -> io::Result<()> {
                 println!("{}", echo_load::run(load).await?);
                 Ok(())
             }
+            Mode::FetchLoad(load) => {
+                println!("{}", fetch_load::run(load).await?);
+                Ok(())
+            }
+            Mode::FanOutLoad(load) => fan_out_load::run(load).await,
             Mode::IdleLoad(load) => idle_load::run(load).await,
             Mode::RateLoad(load) => {
                 println!("{}", rate_load::run(load).await?);

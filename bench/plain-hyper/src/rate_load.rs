@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     endpoint::{Connection, Connector, Endpoint},
+    http::Version,
     latencies::Latencies,
     message::{Message, Talk},
 };
@@ -52,7 +53,7 @@ struct Count {
 pub async fn run(load: RateLoad) -> io::Result<String> {
     let load = Rc::new(load);
     let shared = Rc::new(Shared {
-        connector: Connector::new(&load.endpoint)?,
+        connector: Connector::new(&load.endpoint, Version::Http1)?,
         message: Message::new(Talk::Http, 0, 1),
         count: RefCell::new(Count { good: Latencies::new(), refused: 0, late: 0, broken: 0 }),
     });

@@ -117,8 +117,43 @@ fn the_http_server_has_an_answer_for_each_workload() -> Outcome {
     let stream = server.ask("GET /stream HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")?;
     assert_eq!(stream.matches("400\r\nx").count(), 16, "{stream}");
 
+    let block = server.ask("GET /bytes/5 HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")?;
+    assert!(block.ends_with("\r\n\r\nxxxxx"), "{block}");
+
+    let once = server.ask("GET /once HTTP/1.1\r\nhost: bench\r\n\r\n")?;
+    assert!(once.contains("\r\nconnection: close\r\n"), "it ends by itself: {once}");
+
     let missing = server.ask("GET /nowhere HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")?;
     assert!(missing.starts_with("HTTP/1.1 404"), "{missing}");
+    Ok(())
+}
+
+fn fetch_load(port: u16, more: &[&str]) -> std::io::Result<Output> {
+    let load = ["--fetch-load", "--connections", "3", "--seconds", "0.2"];
+    Command::new(PROGRAM).args(["--port", &port.to_string()]).args(load).args(more).output()
+}
+
+#[test]
+fn the_client_counts_what_the_server_answers() -> Outcome {
+    for (server, asked) in [
+        (&[][..], &[][..]),
+        (&[], &["--path", "/echo", "--post", "70000", "--expected", "70000"]),
+        (&[], &["--path", "/once"]),
+        (&["--http2"], &["--http2", "--path", "/bytes/9", "--expected", "9"]),
+    ] {
+        let output = fetch_load(Server::start(server)?.port, asked)?;
+        let printed = String::from_utf8(output.stdout)?;
+        assert!(output.status.success(), "{asked:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(printed.starts_with("{\"per_second\": ") && !printed.contains(": 0.0,"), "{printed}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_client_fails_on_an_answer_of_another_length() -> Outcome {
+    let output = fetch_load(Server::start(&[])?.port, &["--expected", "14"])?;
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr)?.contains("13 bytes came, not 14"));
     Ok(())
 }
 
@@ -212,4 +247,53 @@ fn established(port: u16) -> Result<usize, Box<dyn Error>> {
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
         .filter(|fields| fields.get(1) == Some(&local.as_str()) && fields.get(3) == Some(&"01"))
         .count())
+}
+
+/// Sends two who listen, and the one who posts behind them, what `event` makes of a post.
+fn tell_all(server: &TcpListener, event: &str) -> std::io::Result<()> {
+    let mut listeners = Vec::new();
+    for _ in 0..2 {
+        let mut listener = server.accept()?.0;
+        let _request = listener.read(&mut [0; 1024])?;
+        listener.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: hi\n\n\r\n")?;
+        listeners.push(listener);
+    }
+    let mut speaker = server.accept()?.0;
+    while speaker.read(&mut [0; 1024])? > 0 {
+        for listener in &mut listeners {
+            listener.write_all(b": ping\n\n")?;
+            listener.write_all(event.as_bytes())?;
+        }
+        speaker.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
+    }
+    Ok(())
+}
+
+fn events_load(event: &'static str) -> Result<Output, Box<dyn Error>> {
+    let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let port = server.local_addr()?.port().to_string();
+    let teller = thread::spawn(move || tell_all(&server, event));
+    let load = ["--events-load", "--connections", "2", "--seconds", "0.2", "--size", "3"];
+    let output = Command::new(PROGRAM).args(["--port", &port]).args(load).output()?;
+    // It fails where the load has ended in the middle of something.
+    let _ = teller.join().map_err(|_| "the server panicked")?;
+    Ok(output)
+}
+
+#[test]
+fn the_fan_out_load_counts_deliveries() -> Outcome {
+    let output = events_load("data: mmm\n\n")?;
+    let printed = String::from_utf8(output.stdout)?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let counted = printed.strip_prefix("{\"connections\": 2}\n").ok_or("connecting is not told")?;
+    assert!(counted.starts_with("{\"messages\": ") && !counted.contains("\"messages\": 0,"), "{printed}");
+    Ok(())
+}
+
+#[test]
+fn the_fan_out_load_fails_on_another_event() -> Outcome {
+    let output = events_load("data: nnn\n\n")?;
+    let printed = String::from_utf8(output.stderr)?;
+    assert_eq!(printed, "plain-hyper: the server sent something else than was said\n");
+    Ok(())
 }
