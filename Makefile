@@ -11,7 +11,7 @@ ONLY ?=
 # How long `make soak` lasts; SOAK_SEED repeats a run, and is drawn and printed where it is not given.
 SOAK_SECONDS ?= 180
 # What `make fuzz` runs, and for how long.
-FUZZ ?= http1_gate http2_ledger websocket_reader websocket_offers
+FUZZ ?= event_stream form http1_gate http2_ledger websocket_reader websocket_offers
 FUZZ_SECONDS ?= 60
 # The cargo profile of the extension module: release, or edit (quick to build, slower to run).
 PROFILE ?= release
@@ -108,6 +108,9 @@ soak: $(BUILT) $(STAMPS)/requirements-test ## minutes of everything on one loop:
 	@# And 100,000 broken requests, frames and handshakes against one server of each protocol.
 	BROKEN_TIMES=25000 $(if $(SOAK_SEED),BROKEN_SEED=$(SOAK_SEED)) \
 		$(BIN)/python -m pytest -q -s tests/server/test_broken_bytes.py
+	@# And 100,000 requests of the client over two protocols, most of them cancelled somewhere.
+	STORM_REQUESTS=50000 $(if $(SOAK_SEED),STORM_SEED=$(SOAK_SEED)) \
+		$(BIN)/python -m pytest -q -s tests/client/test_cancellation_storm.py
 
 # Without the tool of that name, which wants a nightly compiler: the instrumentation alone does not.
 # What it finds of interest stays in target/; an input that breaks a promise is named at the end.

@@ -1,7 +1,8 @@
-"""The showcase: one plain FastAPI app with five things that async is for.
+"""The showcase: one application on hoopsnake.web with six things that async is for.
 
 Run it from the repository's root with `hoop serve examples.showcase.app:app`, or with any other
-ASGI server: the app knows nothing of what serves it.
+ASGI server: the app knows nothing of what serves it. `examples/showcase_fastapi` is the same app
+on FastAPI.
 """
 
 from __future__ import annotations
@@ -10,21 +11,15 @@ import asyncio
 import platform
 from pathlib import Path
 
-from fastapi import FastAPI, HTTPException
-from fastapi.responses import FileResponse, PlainTextResponse, Response
-from fastapi.staticfiles import StaticFiles
-from starlette.types import Scope
+from hoopsnake import __version__
+from hoopsnake.web import App, FileResponse, HTTPException, PlainTextResponse, StaticFiles
 
-from . import chat, ticker, transfer, waits
-
-try:  # The one line of ours, and the app runs without it: it lets the page name its engine.
-    from hoopsnake import __version__ as hoopsnake_version
-except ImportError:
-    hoopsnake_version = ""
+from . import chat, suppliers, ticker, transfer, waits
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
-DEMOS = {module.__name__.rpartition(".")[2]: module for module in (waits, chat, ticker, transfer)}
+MODULES = (waits, chat, ticker, transfer, suppliers)
+DEMOS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 
 # The page brings everything along, so the browser may refuse whatever comes from elsewhere.
 PAGE_HEADERS = {
@@ -33,20 +28,11 @@ PAGE_HEADERS = {
 }
 
 
-class FreshStaticFiles(StaticFiles):
-    """Static files that the browser checks again each time, so that an update shows at once."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["cache-control"] = "no-cache"
-        return response
-
-
-# FastAPI's own documentation pages fetch their scripts from another host, so they stay off.
-app = FastAPI(title="hoopsnake showcase", docs_url=None, redoc_url=None)
+app = App(title="hoopsnake showcase", lifespan=suppliers.lifespan)
 for demo in DEMOS.values():
     app.include_router(demo.router)
-app.mount("/static", FreshStaticFiles(directory=STATIC), name="static")
+# The browser checks them again each time, so that an update shows at once.
+app.mount("/static", StaticFiles(STATIC, headers={"cache-control": "no-cache"}), name="static")
 
 
 @app.get("/", include_in_schema=False)
@@ -60,8 +46,10 @@ async def about() -> dict[str, str]:
     """What runs this app: the event loop answers for itself."""
     loop = type(asyncio.get_running_loop())
     engine = loop.__module__.partition(".")[0]
-    return {
-        "engine": f"hoopsnake {hoopsnake_version}" if engine == "hoopsnake" else engine,
+    # The client that asks the suppliers works on hoopsnake's loop alone.
+    client = {"client": "hoopsnake.Client"} if engine == "hoopsnake" else {}
+    return client | {
+        "engine": f"hoopsnake {__version__}" if engine == "hoopsnake" else engine,
         "loop": f"{loop.__module__}.{loop.__qualname__}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }

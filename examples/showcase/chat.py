@@ -11,10 +11,9 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import APIRouter, WebSocket, WebSocketDisconnect
-from starlette.websockets import WebSocketState
+from hoopsnake.web import Router, WebSocket, WebSocketDisconnect
 
-router = APIRouter()
+router = Router()
 
 LONGEST_NAME = 24
 LONGEST_TEXT = 2000
@@ -118,10 +117,7 @@ async def listen(socket: WebSocket, member: Member) -> None:
     """Pass on what the peer says until it leaves or falls silent."""
     while True:
         async with asyncio.timeout(SILENCE_SECONDS):
-            message = await socket.receive()
-        if message["type"] == "websocket.disconnect":
-            return
-        heard = parse(message.get("text"))
+            heard = parse(await socket.receive())
         if isinstance(heard, str):
             hand(member, {"kind": "refused", "reason": heard})
         elif text := heard.get("text", "").strip():
@@ -129,10 +125,10 @@ async def listen(socket: WebSocket, member: Member) -> None:
             await asyncio.sleep(0)  # One who never pauses must leave the others their turn.
 
 
-def parse(raw: str | None) -> Line | str:
+def parse(raw: str | bytes) -> Line | str:
     """A message of the page's, or the reason why it is none."""
     try:
-        heard = json.loads(raw or "")
+        heard = json.loads(raw if isinstance(raw, str) else "")
     except ValueError:
         return "that was not JSON"
     if not isinstance(heard, dict) or not isinstance(heard.get("text", ""), str):
@@ -181,7 +177,7 @@ async def chat(socket: WebSocket, name: str = "", tab: str = "") -> None:
         pass  # The peer is gone, which is nobody's fault.
     finally:
         room.leave(member)
-    if socket.client_state is WebSocketState.CONNECTED:
+    if not socket.is_closed:
         # A peer that does not read does not read its farewell either: do not insist.
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):

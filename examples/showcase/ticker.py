@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import secrets
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Header
-from fastapi.responses import StreamingResponse
+from hoopsnake.web import EventSourceResponse, Header, Router, ServerSentEvent
 
 from .transfer import traffic
 
-router = APIRouter()
+router = Router()
 
 PERIOD = 0.5
 WINDOW = 30.0  # What a newcomer, or one who was away, is told of the past, in seconds.
@@ -108,22 +106,18 @@ def number_of(event_id: str) -> int:
     return int(found[2]) if found and found[1] == pulse.run else 0
 
 
-async def server_sent(after: int) -> AsyncIterator[str]:
-    """The ticks in the wire format of server-sent events."""
-    yield f"retry: {RETRY_MILLISECONDS}\n\n"
+async def events(after: int) -> AsyncIterator[ServerSentEvent]:
+    """The ticks as server-sent events."""
+    yield ServerSentEvent(retry=RETRY_MILLISECONDS)
     async with aclosing(pulse.follow(after)) as ticks:
         async for tick in ticks:
-            data = json.dumps(asdict(tick))
-            yield f"id: {pulse.run}-{tick.number}\nevent: tick\ndata: {data}\n\n"
+            yield ServerSentEvent(data=tick, event="tick", id=f"{pulse.run}-{tick.number}")
 
 
 @router.get("/ticker")
 async def ticker(
     after: str = "", last_event_id: Annotated[str, Header()] = ""
-) -> StreamingResponse:
+) -> EventSourceResponse:
     """Follow the pulse. The browser's header, or `after`, says which event was seen last."""
-    return StreamingResponse(
-        server_sent(number_of(last_event_id or after)),
-        media_type="text/event-stream",
-        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
-    )
+    seen = number_of(last_event_id or after)
+    return EventSourceResponse(events(seen), headers={"cache-control": "no-store"})

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
-from starlette.requests import ClientDisconnect
+from hoopsnake import ClientDisconnected
+from hoopsnake.web import JSONResponse, Query, Request, Response, Router, StreamingResponse
 
-router = APIRouter()
+router = Router()
 
 MEBIBYTE = 1024 * 1024
 LARGEST_DOWNLOAD = 4096 * MEBIBYTE
@@ -75,7 +74,7 @@ async def upload(request: Request) -> Response:
                 size += len(chunk)
                 traffic.bytes_moved += len(chunk)
                 await asyncio.sleep(0)  # Likewise for a sender that never makes us wait.
-        except ClientDisconnect:
+        except ClientDisconnected:
             return Response(status_code=400)  # The sender gave up, so nobody reads this.
     seconds = round(time.monotonic() - began, 4)
     return JSONResponse({"bytes": size, "sha256": digest.hexdigest(), "seconds": seconds})

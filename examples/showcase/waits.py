@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
+from typing import Any
 
-from fastapi import APIRouter
-from fastapi.responses import StreamingResponse
+from hoopsnake.web import JSONLinesResponse, Router
 
-router = APIRouter()
+router = Router()
 
 SERVICES = ("price", "stock", "reviews")
 SECONDS = 1.0
@@ -51,34 +50,32 @@ WAYS: dict[Order, Callable[[Report], Awaitable[None]]] = {
 }
 
 
-async def events(order: Order) -> AsyncIterator[str]:
-    """What happens and when, a JSON object a line, each sent at the moment it happens."""
+async def events(order: Order) -> AsyncIterator[dict[str, Any]]:
+    """What happens and when, each told at the moment it happens."""
     clock = asyncio.get_running_loop().time
     began = clock()
-    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    told: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
 
     def report(what: str, service: str | None) -> None:
-        line = {"what": what, "service": service, "at": round(clock() - began, 4)}
-        lines.put_nowait(json.dumps(line) + "\n")
+        told.put_nowait({"what": what, "service": service, "at": round(clock() - began, 4)})
 
     async def run() -> None:
         try:
             await WAYS[order](report)
             report("done", None)
         finally:
-            lines.put_nowait(None)
+            told.put_nowait(None)
 
     running = asyncio.create_task(run())
     try:
-        while (line := await lines.get()) is not None:
-            yield line
+        while (event := await told.get()) is not None:
+            yield event
         await running
     finally:
         running.cancel()  # Where the reader has left, nobody waits for the rest.
 
 
 @router.get("/waits/{order}")
-async def waits(order: Order) -> StreamingResponse:
-    """Run the three waits in the given order and report on them as newline-delimited JSON."""
-    headers = {"cache-control": "no-store"}
-    return StreamingResponse(events(order), media_type="application/x-ndjson", headers=headers)
+async def waits(order: Order) -> JSONLinesResponse:
+    """Run the three waits in the given order and report on them, a JSON object a line."""
+    return JSONLinesResponse(events(order), headers={"cache-control": "no-store"})

@@ -3,6 +3,7 @@
 import { startChat } from "./chat.js";
 import { startDownload } from "./download.js";
 import { NO_SERVER, tell } from "./format.js";
+import { offerSuppliers, startSuppliers } from "./suppliers.js";
 import { startTicker } from "./ticker.js";
 import { startUpload } from "./upload.js";
 import { startWaits } from "./waits.js";
@@ -26,6 +27,7 @@ async function nameEngine() {
     const about = await (await fetch("/about")).json();
     engine.textContent = `${about.engine} on ${about.python}`;
     engine.parentElement.title = `Event loop: ${about.loop}`;
+    offerSuppliers(about.client !== undefined);
   } catch {
     engine.textContent = "no connection";
   }
@@ -56,6 +58,7 @@ startChat();
 startTicker(onLifeline);
 startDownload();
 startUpload();
+startSuppliers();
 for (const details of document.querySelectorAll("details[data-demo]")) {
   details.addEventListener("toggle", showSource);
 }
