@@ -29,6 +29,7 @@ from hoopsnake._bind import Bind
 from hoopsnake._client._engine import (
     URL,
     BodyDecoder,
+    ByteStream,
     Call,
     ClientCore,
     ClientWebSocket,
@@ -80,6 +81,7 @@ __all__ = [
     "BodyDecoder",
     "Breaker",
     "BudgetPolicy",
+    "ByteStream",
     "Call",
     "ClientCore",
     "ClientWebSocket",

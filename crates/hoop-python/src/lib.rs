@@ -39,6 +39,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<asgi::Audience>()?;
     module.add_function(wrap_pyfunction!(asgi::network_problem, module)?)?;
     module.add_class::<client::BodyDecoder>()?;
+    module.add_class::<client::ByteStream>()?;
     module.add_class::<client::Call>()?;
     module.add_function(wrap_pyfunction!(client::heed_deadlines, module)?)?;
     module.add_class::<client::ClientCore>()?;

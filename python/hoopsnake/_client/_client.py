@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypedDict, Unpack
 
@@ -26,6 +26,7 @@ from hoopsnake._client._request import (
     with_params,
 )
 from hoopsnake._client._settings import Limits, Timeout, TimeoutTuple, as_timeout, for_engine
+from hoopsnake._client._streams import Streaming
 from hoopsnake._client._transports import Transport, carry, may_connect
 from hoopsnake._native import URL, Call, ClientCore, Headers, Response, __version__
 
@@ -354,28 +355,35 @@ class Client:
             request, auth=auth, follow_redirects=follow_redirects, timeout=timeout
         )
 
-    @contextlib.asynccontextmanager
-    async def stream(
+    def stream(
         self,
         method: str,
         url: URL | str,
         **options: Unpack[RequestOptions],
-    ) -> AsyncIterator[Response]:
+    ) -> contextlib.AbstractAsyncContextManager[Response]:
         """Send a request whose response is read as it comes: `async with client.stream(…) as got`.
 
         Parameters are those of `request()`. The response is closed at the end of the block.
         """
-        auth = options.pop("auth", CLIENTS_OWN)
-        follow = options.pop("follow_redirects", None)
-        timeout = options.pop("timeout", CLIENTS_OWN)
-        request = self.build_request(method, url, **options)  # type: ignore[misc]
-        response = await self.send(
-            request, stream=True, auth=auth, follow_redirects=follow, timeout=timeout
-        )
-        try:
-            yield response
-        finally:
-            response._close()
+        return Streaming(self._opened, method, url, options)
+
+    def _opened(
+        self, method: str, url: URL | str, options: RequestOptions
+    ) -> Coroutine[Any, Any, Response]:
+        """Send a request, and leave the response's body to be read."""
+        if (
+            not options
+            and self._is_plain
+            and method in ("GET", "HEAD")
+            and (call := self._plain(method, url, None, False)) is not None
+        ):
+            return call
+        its_own = options.copy()
+        auth = its_own.pop("auth", CLIENTS_OWN)
+        follow = its_own.pop("follow_redirects", None)
+        timeout = its_own.pop("timeout", CLIENTS_OWN)
+        request = self.build_request(method, url, **its_own)  # type: ignore[misc]
+        return self.send(request, stream=True, auth=auth, follow_redirects=follow, timeout=timeout)
 
     def websocket(
         self,

@@ -3,11 +3,38 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import AsyncGenerator
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hoopsnake._native import Response
+    from hoopsnake._client._client import RequestOptions
+    from hoopsnake._native import URL, Response
+
+    # Sends a request, whose response's body is left to be read.
+    Open = Callable[[str, URL | str, RequestOptions], Awaitable[Response]]
+
+
+class Streaming(contextlib.AbstractAsyncContextManager["Response"]):
+    """A request that is sent as a block begins, and whose response is closed at its end."""
+
+    __slots__ = ("_given", "_open", "_response")
+
+    def __init__(self, open: Open, method: str, url: URL | str, options: RequestOptions) -> None:
+        self._open, self._given = open, (method, url, options)
+
+    async def __aenter__(self) -> Response:
+        self._response = response = await self._open(*self._given)
+        return response
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._response._close()
 
 
 async def pieces(response: Response, raw: bool, chunk_size: int | None) -> AsyncGenerator[bytes]:
@@ -57,7 +84,7 @@ async def text_of(response: Response) -> AsyncGenerator[str]:
         decoder = codecs.getincrementaldecoder(response.encoding)(errors="replace")
     except LookupError:
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    async for chunk in bytes_of(response, None):
+    async for chunk in response.aiter_bytes():
         if text := decoder.decode(chunk):
             yield text
     if text := decoder.decode(b"", final=True):

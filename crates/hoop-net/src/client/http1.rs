@@ -127,6 +127,10 @@ impl Http1 {
             let waiting = self.input.get(self.taken..).unwrap_or_default();
             let taken = match self.body.step(waiting).map_err(breach)? {
                 Step::Content(length) => {
+                    if piece.is_empty() {
+                        // Once, for all chunks that are there: what is between them is little.
+                        piece.reserve_exact(waiting.len());
+                    }
                     piece.extend_from_slice(waiting.get(..length).unwrap_or_default());
                     length
                 }

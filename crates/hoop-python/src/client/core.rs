@@ -294,14 +294,15 @@ impl ClientCore {
     }
 
     /// A request that has nothing of its own but a body: the client's headers and cookies, and the response
-    /// read whole.
+    /// read whole unless it is to be read as it comes.
     /// None if there is more to tell in a header: who asks, as the URL says, or that the body is empty.
-    #[pyo3(signature = (method, url, content=None))]
+    #[pyo3(signature = (method, url, content=None, reads=true))]
     fn plain(
         slf: &Bound<'_, Self>,
         method: &str,
         url: &Bound<'_, PyAny>,
         content: Option<PyBackedBytes>,
+        reads: bool,
     ) -> PyResult<Option<Call>> {
         let this = slf.get();
         let target = this.target(url)?;
@@ -322,7 +323,7 @@ impl ClientCore {
                 sent: Arc::new(sent),
                 content: content.map_or(Sending::None, |bytes| Sending::Bytes(Bytes::from_owner(bytes))),
                 timeouts: this.timeouts,
-                reads: true,
+                reads,
                 max_content: this.settings.max_content,
                 cookies: Some(this.cookies.clone_ref(slf.py())),
             },

@@ -2,7 +2,7 @@
 //!
 //! - `core`: a client's engine on its loop, and how a request of Python's becomes one.
 //! - `call`: what a program awaits.
-//! - `response`, `headers`, `url`: what it sees; `response_body` reads, `decoder` unpacks what Python has made.
+//! - `response`, `headers`, `url`: what it sees; `response_body` reads, `byte_stream` piece by piece, `decoder` unpacks what Python has made.
 //! - `sent`: the request, as its response knows it; `standing`: the headers of all requests.
 //! - `cookies`, `credentials`, `proxies`, `redirects`: hoop-fetch's rules, for `hoopsnake._client`.
 //! - `websocket`: WebSockets, from their handshakes to their ends.
@@ -12,6 +12,7 @@
 //! - `event_reader`: server-sent events.
 //! - `failure`: the engine's failures as exceptions of `hoopsnake`.
 
+mod byte_stream;
 mod call;
 mod cookies;
 mod core;
@@ -33,6 +34,7 @@ mod upload;
 mod url;
 mod websocket;
 
+pub use byte_stream::ByteStream;
 pub use call::Call;
 pub use cookies::CookieJar;
 pub use core::ClientCore;

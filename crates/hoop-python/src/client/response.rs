@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDelta, PyDict, PyList, PyString};
 
+use super::byte_stream::ByteStream;
 use super::failure::{raised, unsent};
 use super::headers::{Headers, fields};
 use super::response_body::{Body, Content, Reading};
@@ -106,6 +107,17 @@ impl Response {
             let (name, value) = parameter.split_once('=')?;
             name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_owned())
         }))
+    }
+}
+
+impl Response {
+    /// The body, piece by piece: as the engine reads it, or by Python where it is cut or made there.
+    fn pieces(slf: Bound<'_, Self>, chunk_size: Option<usize>, raw: bool) -> PyResult<Bound<'_, PyAny>> {
+        let py = slf.py();
+        if chunk_size.is_none() && slf.get().made(py).is_none() {
+            return Ok(Bound::new(py, ByteStream::new(slf.unbind(), raw))?.into_any());
+        }
+        streamed(py)?.call_method1(if raw { "raw_bytes_of" } else { "bytes_of" }, (slf, chunk_size))
     }
 }
 
@@ -448,13 +460,13 @@ impl Response {
     /// The body as it is unpacked, piece by piece, in pieces of `chunk_size` bytes if that is given.
     #[pyo3(signature = (chunk_size=None))]
     fn aiter_bytes<'py>(slf: Bound<'py, Self>, chunk_size: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
-        streamed(slf.py())?.call_method1("bytes_of", (slf, chunk_size))
+        Self::pieces(slf, chunk_size, false)
     }
 
     /// The body as it comes over the wire.
     #[pyo3(signature = (chunk_size=None))]
     fn aiter_raw<'py>(slf: Bound<'py, Self>, chunk_size: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
-        streamed(slf.py())?.call_method1("raw_bytes_of", (slf, chunk_size))
+        Self::pieces(slf, chunk_size, true)
     }
 
     /// The body as text, piece by piece.

@@ -65,6 +65,12 @@ impl Response {
         Ok(shown)
     }
 
+    /// All of it, if it has been read.
+    pub fn read_already(&self, py: Python<'_>) -> Option<Py<PyBytes>> {
+        let is_there = matches!(&*self.body.borrow(py), Body::Whole(_) | Body::Shown(_));
+        if is_there { self.whole(py).ok() } else { None }
+    }
+
     /// An awaitable that reads all of it.
     pub fn read(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         match slf.get().made(slf.py()) {
@@ -122,7 +128,8 @@ impl Response {
         Ok(true)
     }
 
-    fn made(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+    /// What has made the body, if that was Python.
+    pub fn made(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         match &*self.body.borrow(py) {
             Body::Made(made) => Some(made.clone_ref(py)),
             _ => None,
@@ -223,30 +230,40 @@ fn read_by_engine(response: Py<Response>) -> Call {
 
 fn chunk_by_engine(response: Py<Response>, raw: bool) -> Call {
     Call::new(move |python_loop| {
-        let py = python_loop.py();
-        let mut reading = response.get().take_reading(py)?;
-        let lending = Lending { response: response.clone_ref(py) };
+        let reading = next_chunk(python_loop.py(), &response, raw)?;
         Ok(Box::pin(async move {
-            let Reading { download, feeding, .. } = &mut *reading;
-            let response = lending.response.get();
-            let chunk = if raw {
-                response.unless_closed(pin!(fed(feeding, pin!(download.raw_chunk())))).await?
-            } else {
-                response.unless_closed(pin!(fed(feeding, pin!(download.chunk())))).await?
-            };
-            Python::attach(|py| {
-                response.note(py, &mut reading);
-                let (body, outcome) = match chunk {
-                    Ok(Some(bytes)) => {
-                        (Body::Unread(reading), Ok(PyBytes::new(py, &bytes).into_any().unbind()))
-                    }
-                    Ok(None) => (Body::Closed, Ok(py.None())),
-                    Err(failure) => return Err(response.failed(py, &failure)),
-                };
-                response.give_back(py, body)?;
-                outcome
-            })
+            let chunk = reading.await?;
+            Ok(chunk.map_or_else(|| Python::attach(|py| py.None()), Py::into_any))
         }))
+    })
+}
+
+/// Reads the next piece of what the engine reads; `None` at the end.
+pub fn next_chunk(
+    py: Python<'_>,
+    response: &Py<Response>,
+    raw: bool,
+) -> PyResult<impl Future<Output = PyResult<Option<Py<PyBytes>>>> + use<>> {
+    let mut reading = response.get().take_reading(py)?;
+    let lending = Lending { response: response.clone_ref(py) };
+    Ok(async move {
+        let Reading { download, feeding, .. } = &mut *reading;
+        let response = lending.response.get();
+        let chunk = if raw {
+            response.unless_closed(pin!(fed(feeding, pin!(download.raw_chunk())))).await?
+        } else {
+            response.unless_closed(pin!(fed(feeding, pin!(download.chunk())))).await?
+        };
+        Python::attach(|py| {
+            response.note(py, &mut reading);
+            let (body, outcome) = match chunk {
+                Ok(Some(bytes)) => (Body::Unread(reading), Some(PyBytes::new(py, &bytes).unbind())),
+                Ok(None) => (Body::Closed, None),
+                Err(failure) => return Err(response.failed(py, &failure)),
+            };
+            response.give_back(py, body)?;
+            Ok(outcome)
+        })
     })
 }
 
