@@ -31,7 +31,7 @@ __all__ = ["GROUPS", "ApplicationSource", "Group", "Option", "all_options"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationSource:
-    """Where the application is found."""
+    """Where the application is found, and what its process is prepared with."""
 
     app: str | None = None
     """Its import string, `module:attribute`."""
@@ -39,6 +39,8 @@ class ApplicationSource:
     """Whether that is a function that makes the application."""
     app_dir: str = "."
     """Where modules are looked for first."""
+    gc_threshold: int = 10_000
+    """New objects after which Python looks for cycles that are garbage; 0 leaves it alone."""
 
 
 class Option(NamedTuple):
@@ -128,6 +130,12 @@ _APPLICATION = (
         "factory", FLAG, "APP is a function that takes no arguments and returns the application"
     ),
     Option("app_dir", PATH, "where to look for the module first"),
+    Option(
+        "gc_threshold",
+        AMOUNT,
+        "new objects after which Python looks for cyclic garbage, unless the application sets "
+        "that; 0 leaves its collector alone",
+    ),
 )
 
 _LISTENING = (

@@ -13,6 +13,7 @@ from hoopsnake._cli.complaint import complain
 from hoopsnake._cli.options import ApplicationSource
 from hoopsnake._cli.settings import Settings, SettingsError, chosen_settings
 from hoopsnake._cli.tracebacks import leave_with_own_frames
+from hoopsnake._collector import relieve
 from hoopsnake._import_string import ImportStringError, load_app
 from hoopsnake._workers.config import WorkerConfig
 
@@ -70,7 +71,12 @@ def supervised(
     from hoopsnake._workers.worker import Assignment
 
     assignment = Assignment(
-        source.app or "", source.factory, source.app_dir, config, development=development
+        source.app or "",
+        source.factory,
+        source.app_dir,
+        config,
+        gc_threshold=source.gc_threshold,
+        development=development,
     )
     return hoopsnake.run(supervise(assignment, workers))
 
@@ -78,8 +84,10 @@ def supervised(
 def _application(source: ApplicationSource) -> Any:
     sys.path.insert(0, os.path.abspath(source.app_dir))
     try:
-        return load_app(source.app or "", factory=source.factory)
+        application = load_app(source.app or "", factory=source.factory)
     except (ImportStringError, KeyboardInterrupt):
         raise
     except BaseException as error:
         leave_with_own_frames(error)
+    relieve(source.gc_threshold)
+    return application

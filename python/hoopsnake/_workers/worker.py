@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hoopsnake._collector import relieve
 from hoopsnake._errors import ServerError
 from hoopsnake._event_loop import EventLoop, run
 from hoopsnake._import_string import ImportStringError, load_app
@@ -56,6 +57,8 @@ class Assignment:
     """Where modules are looked for first."""
     config: ServerConfig
     """How it is served; where, are descriptors that the worker has inherited."""
+    gc_threshold: int = 0
+    """New objects after which Python looks for cyclic garbage; 0 leaves its collector alone."""
     development: bool = False
     """Whether clients are shown what fails in it: `hoop dev` alone says so."""
 
@@ -91,6 +94,7 @@ def _serve(assignment: Assignment, supervisor: socket.socket, last_words: socket
     try:
         sys.path.insert(0, os.path.abspath(assignment.app_dir))
         application = load_app(assignment.application, factory=assignment.factory)
+        relieve(assignment.gc_threshold)
         if assignment.development:
             application = _shown_failing(application, assignment.config)
         run(_attended(application, assignment.config, supervisor))

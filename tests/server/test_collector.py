@@ -1,0 +1,54 @@
+"""Python's garbage collector under `hoop serve`: relieved, unless the application has it otherwise."""
+
+from __future__ import annotations
+
+import gc
+import json
+from pathlib import Path
+
+import pytest
+from program import serving
+
+SOURCE = """
+import gc, json
+
+async def app(scope, receive, send):
+    answer = [gc.get_threshold(), gc.get_freeze_count(), gc.isenabled()]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+"""
+AT_FIRST = list(gc.get_threshold())
+
+
+async def told(folder: Path, source: str, *options: str) -> list[object]:
+    """Say how the collector of a server's process is set up."""
+    async with serving(folder, source, "--lifespan", "off", *options) as server:
+        async with await server.connect() as wire:
+            await wire.get()
+            answer: list[object] = json.loads((await wire.answer()).body)
+            return answer
+
+
+@pytest.mark.parametrize("workers", [[], ["--workers", "1"]], ids=["alone", "supervised"])
+async def test_it_looks_less_often_and_not_at_what_the_import_has_made(
+    tmp_path: Path, workers: list[str]
+) -> None:
+    threshold, frozen, is_enabled = await told(tmp_path, SOURCE, *workers)
+    assert (threshold, is_enabled) == ([10_000, *AT_FIRST[1:]], True)
+    assert isinstance(frozen, int) and frozen > 1000
+
+
+async def test_the_threshold_can_be_chosen_and_0_leaves_python_alone(tmp_path: Path) -> None:
+    threshold, *_ = await told(tmp_path, SOURCE, "--gc-threshold", "5000")
+    assert threshold == [5000, *AT_FIRST[1:]]
+    assert await told(tmp_path, SOURCE, "--gc-threshold", "0") == [AT_FIRST, 0, True]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told_of_it"),
+    [("gc.set_threshold(50, 5, 5)", [[50, 5, 5], 0, True]), ("gc.disable()", [AT_FIRST, 0, False])],
+)
+async def test_what_the_application_chose_holds(
+    tmp_path: Path, chosen: str, told_of_it: list[object]
+) -> None:
+    assert await told(tmp_path, SOURCE + chosen) == told_of_it
