@@ -274,14 +274,9 @@ class Client:
             limits,
             stream=stream,
             carrier=self._exchange,
-            learn=self._keep_cookies,
+            cookies=self._cookies,
             waited=waited,
         )
-
-    def _keep_cookies(self, request: Request, response: Response) -> None:
-        """Keep the cookies of an answer that is not the last, and send them with the next."""
-        self._cookies._jar.store(response.url, response.headers)
-        attach(self._cookies, request)
 
     async def _exchange(
         self, request: Request, limits: TimeoutTuple | None, *, stream: bool
