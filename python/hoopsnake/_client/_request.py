@@ -59,7 +59,7 @@ class Request:
         self.extensions = {} if extensions is None else extensions
         # Cookies for this request alone, the Cookie that a client has made, and whether a redirect
         # has led away from the origin that the program asked.
-        self._cookies: Mapping[str, str] = {}
+        self._cookies: Sequence[tuple[bytes, bytes]] = ()
         self._made_cookie: str | None = None
         self._has_left = False
         body, self.content_length, kind = encoded(content, data, files, json)
