@@ -308,6 +308,7 @@ class Client:
             request.content_length,
             limits,
             not stream,
+            request.extensions.get("sni_hostname"),
         )
         return response
 

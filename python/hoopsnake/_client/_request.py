@@ -20,7 +20,8 @@ class Request:
     """A request that is ready to be sent.
 
     Attributes: `method`; `url`; `headers`, which may be changed; `content`, the body's bytes, or
-    the asynchronous iterator that makes them; `extensions`, a dict for the program's own use.
+    the asynchronous iterator that makes them; `extensions`, a dict for the program's own use, of
+    which the client reads "sni_hostname": the name that TLS is to be with, if not the URL's.
     """
 
     __slots__ = (
