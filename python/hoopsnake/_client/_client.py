@@ -407,8 +407,8 @@ class Client:
         `ping_timeout` more; `close_timeout` seconds are how long it may take to close.
         Raises HandshakeRefused, with the response, if the server does not open it, and subclasses
         of RequestError if no response comes; UnsupportedProtocol of a client with a `transport`.
-        The end of the block closes it. The client's retries, rates, places, hedges and breakers
-        are for requests: none of them holds for a WebSocket.
+        The end of the block closes it. The client's retries, rates, places and breakers hold for
+        the handshake: a WebSocket that is open has no place.
         """
         from hoopsnake._client import _websocket
 

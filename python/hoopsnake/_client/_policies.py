@@ -73,6 +73,7 @@ class Policies:
         carrier: Carrier,
         cookies: Cookies,
         waited: Callable[[float], None],
+        may_hedge: bool = True,
     ) -> Response:
         """Send a request, as often as it takes and as the host's limits let it through.
 
@@ -83,6 +84,7 @@ class Policies:
         """
         timeouts = limits or self.timeouts
         exchange = Exchange(self, request, timeouts, stream, carrier, cookies, waited)
+        exchange.is_hedged &= may_hedge
         answer: Response | None = None
         try:
             answer = response = await exchange.run()
