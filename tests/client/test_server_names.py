@@ -15,6 +15,7 @@ from certificate_authority import Authority
 from proxy_server import HttpProxy
 from scripted_server import ScriptedServer, answering, response, scripted
 from served import Receive, Scope, Send, served
+from websocket_servers import echo, websockets_server
 
 import hoopsnake
 
@@ -97,6 +98,21 @@ async def test_a_name_is_asked_for_through_a_tunnel(tmp_path: Path) -> None:
         got = await client.get("https://10.0.0.1/", extensions=extensions)
         assert (got.text, server.names) == ("hello", ["shop.example"])
         assert proxy.requests[0].startswith(b"CONNECT 10.0.0.1:443 ")
+
+
+async def test_a_websocket_is_opened_with_that_name(tmp_path: Path) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    AUTHORITY.issue_cert("shop.example", key_type=trustme.KeyType.ECDSA).configure_cert(tls)
+    extensions = {"sni_hostname": "shop.example"}
+    verify = trusted(tmp_path)
+    async with websockets_server(echo, ssl=tls) as url:
+        url = url.replace("ws://", "wss://")
+        with pytest.raises(hoopsnake.ConnectError, match="certificate"):
+            async with hoopsnake.connect_websocket(url, verify=verify):
+                pass
+        async with hoopsnake.connect_websocket(url, verify=verify, extensions=extensions) as socket:
+            await socket.send("hello")
+            assert await socket.receive() == "hello"
 
 
 async def test_what_is_no_name_is_an_error_of_the_request(tmp_path: Path) -> None:

@@ -321,5 +321,9 @@ class URL:
     def join(self, reference: str) -> URL: ...
 
 def open_websocket(
-    core: ClientCore, request: Request, limits: TimeoutTuple | None, terms: Terms
+    core: ClientCore,
+    request: Request,
+    limits: TimeoutTuple | None,
+    terms: Terms,
+    sni_hostname: str | None = None,
 ) -> Call: ...

@@ -7,7 +7,7 @@ import dataclasses
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hoopsnake._client import _auth
 from hoopsnake._client._hops import Journey
@@ -138,7 +138,11 @@ class Handshake(Journey):
         self.refusal = None
         try:
             socket: ClientWebSocket = await open_websocket(
-                self.client._core, request, limits, self.terms
+                self.client._core,
+                request,
+                limits,
+                self.terms,
+                request.extensions.get("sni_hostname"),
             )
         except HandshakeRefused as refusal:
             self.refusal = refusal
@@ -186,6 +190,7 @@ async def connect_websocket(
     cookies: CookieTypes | None = None,
     auth: AuthTypes | None = None,
     timeout: TimeoutTypes = 5.0,
+    extensions: dict[str, Any] | None = None,
     verify: bool | str | os.PathLike[str] = True,
     cert: str | tuple[str, str] | None = None,
     uds: str | os.PathLike[str] | None = None,
@@ -212,6 +217,7 @@ async def connect_websocket(
             params=params,
             cookies=cookies,
             auth=auth,
+            extensions=extensions,
             compression=compression,
             max_message=max_message,
             ping_interval=ping_interval,

@@ -198,14 +198,17 @@ impl ClientCore {
         Ok(client)
     }
 
+    /// Leaves what begins now no more time than its caller has, unless the client is not to.
+    pub(super) fn heed_deadline(&self, py: Python<'_>, timeouts: &mut Timeouts) -> PyResult<()> {
+        if self.settings.heeds_deadlines { super::deadline::shorten(py, timeouts) } else { Ok(()) }
+    }
+
     fn call(slf: &Bound<'_, Self>, prepared: Prepared) -> Call {
         let core = slf.clone().unbind();
         Call::new(move |python_loop| {
             let client = core.get().client(python_loop)?;
             let mut prepared = prepared;
-            if core.get().settings.heeds_deadlines {
-                super::deadline::shorten(python_loop.py(), &mut prepared.timeouts)?;
-            }
+            core.get().heed_deadline(python_loop.py(), &mut prepared.timeouts)?;
             begin(python_loop, client, prepared)
         })
     }
