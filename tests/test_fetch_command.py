@@ -195,6 +195,36 @@ def test_method_headers_and_body_are_those_that_were_asked_for(site: Site, tmp_p
     assert told == {"method": "POST", "x": "1: 2", "body": "from a file"}
 
 
+@pytest.mark.parametrize("variable", [None, "http_proxy"])
+def test_a_proxy_is_sent_everything(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    url = "http://shop.invalid/page/a"
+    if variable is None:
+        monkeypatch.setenv("http_proxy", "http://nobody.invalid:3128")
+        ending = hoop("fetch", url, "--inline", "--proxy", site.url, cwd=tmp_path)
+    else:
+        monkeypatch.setenv(variable, site.url)
+        ending = hoop("fetch", url, "--inline", cwd=tmp_path)
+    assert ending.status == 0, ending.errors
+    # A proxy is asked for the whole URL (RFC 9112 section 3.2.2).
+    assert records(ending.output)["a"]["body"] == f"page {url}"
+
+
+def test_no_proxy_is_for_whatever_the_environment_says(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://nobody.invalid:3128")
+    url = f"{site.url}/page/a"
+    ending = hoop("fetch", url, "--inline", "--no-proxy", cwd=tmp_path)
+    assert ending.status == 0, ending.errors
+    assert records(ending.output)["a"]["body"] == "page /page/a"
+    assert hoop("fetch", url, "--retries", "0", cwd=tmp_path).status == 1
+
+
 def test_bodies_are_put_into_lines_or_files(site: Site, tmp_path: Path) -> None:
     urls = [f"{site.url}/page/a", f"{site.url}/binary/b", f"{site.url}/cut/c"]
     ending = hoop("fetch", *urls, "--inline", "--save-to", "pages", cwd=tmp_path)
@@ -391,6 +421,8 @@ def test_progress_is_shown_on_a_terminal(site: Site, tmp_path: Path) -> None:
         (("http://a/", "--concurrency", "0"), "'0' is no whole number above 0"),
         (("http://a/", "--rate", "often"), "'often' is no number"),
         (("http://a/", "--data", "@nowhere"), "nowhere: cannot be read"),
+        (("http://a/", "-H", "no name: x"), '"no name" is no header name'),
+        (("http://a/", "--proxy", "gopher://proxy:70"), "gopher"),
     ],
 )
 def test_a_wrong_command_says_what_is_wrong(

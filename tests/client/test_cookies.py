@@ -46,6 +46,42 @@ async def test_what_a_server_sets_goes_back_to_it(way: str) -> None:
     assert {cookie_of(request) for request in server.requests[1:]} == {"a=1; b=2"}
 
 
+@pytest.mark.parametrize("way", ["plain", "with options", "streamed", "of a jar", "beside"])
+async def test_the_bytes_of_a_cookie_go_back_as_they_came(way: str) -> None:
+    # RFC 6265 section 5.4: a value is octets, here of Latin-1, of UTF-8, and of both.
+    values = ["caf\xe9", "caf\xc3\xa9", "\xff\xc3\xa9"]
+    async with asked(setting(*[f"{i}={value}" for i, value in enumerate(values)])) as (
+        server,
+        client,
+    ):
+        got = await client.get(server.url)
+        assert client.cookies["1"] == "café"
+        if way == "plain":
+            await client.get(server.url)
+        elif way == "with options":
+            await client.get(server.url, params={"a": "1"})
+        elif way == "streamed":
+            async with client.stream("GET", server.url) as streamed:
+                assert streamed.status_code == 200
+        elif way == "of a jar":
+            async with hoopsnake.Client() as other:
+                await other.get(server.url, cookies=got.cookies)
+        else:
+            await client.get(server.url, cookies={"3": "thé"})
+    expected = "; ".join(f"{i}={value}" for i, value in enumerate(values)).encode("latin-1")
+    more = "; 3=thé".encode() if way == "beside" else b""
+    assert b"\r\ncookie: " + expected + more + b"\r\n" in server.requests[1]
+
+
+async def test_cookies_of_one_name_for_a_single_request_are_all_sent() -> None:
+    cookies = hoopsnake.Cookies()
+    cookies.set("a", "wide", "127.0.0.1")
+    cookies.set("a", "deep", "127.0.0.1", "/deep")
+    async with asked(response(b"")) as (server, client):
+        await client.get(server.url + "deep/er", cookies=cookies)
+    assert cookie_of(server.requests[0]) == "a=deep; a=wide"
+
+
 async def test_a_path_an_end_and_a_replacement_count() -> None:
     async with asked(
         setting("deep=1; Path=/deep", "a=old; Path=/", "gone=1; Path=/"),
@@ -202,7 +238,7 @@ def test_copied_cookies_stay_secure() -> None:
     url, headers = "https://one.example/", {"set-cookie": "a=1; Secure; Path=/"}
     answer = hoopsnake.Response(200, headers=headers, request=hoopsnake.Request("GET", url))
     cookies = hoopsnake.Cookies(answer.cookies)
-    assert cookies._jar.pairs(hoopsnake.URL(url), True) == [("a", "1")]
+    assert cookies._jar.pairs(hoopsnake.URL(url), True) == [(b"a", b"1")]
     assert cookies._jar.pairs(hoopsnake.URL(url.replace("https", "http")), True) == []
 
 

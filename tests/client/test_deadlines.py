@@ -27,13 +27,15 @@ async def silent() -> AsyncIterator[ScriptedServer]:
         yield server
 
 
-@pytest.mark.parametrize("way", ["plain", "options", "policies"])
+@pytest.mark.parametrize("way", ["plain", "options", "policies", "websocket"])
 async def test_a_request_takes_no_longer_than_its_caller_has(way: str) -> None:
     retries = hoopsnake.Retries(5) if way == "policies" else None
 
     async def ask(url: str) -> float | None:
         # A task that the deadline does not cancel, but which knows of it.
         with pytest.raises(hoopsnake.TotalTimeout) as caught:
+            if way == "websocket":
+                await client.websocket(url).__aenter__()
             await (client.get(url, headers={"a": "b"}) if way == "options" else client.get(url))
         return caught.value.elapsed
 

@@ -7,6 +7,7 @@ import itertools
 import random
 import re
 import time
+from collections.abc import AsyncIterator
 
 import pytest
 from scripted_server import ScriptedServer, answering, response, scripted
@@ -252,6 +253,36 @@ async def test_a_line_without_an_end_is_given_up() -> None:
             async with client.events(server.url) as events:
                 await anext(events)
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_the_events_before_a_line_without_an_end_are_not_lost(ends: bool) -> None:
+    asked: list[hoopsnake.Request] = []
+
+    def kitchen(request: hoopsnake.Request) -> hoopsnake.Response:
+        async def body() -> AsyncIterator[bytes]:
+            yield b"id: 1\ndata: a\n\ndata: b\n\nid: 2\n" + b"x" * (1024 * 1024 + 1)
+            if not ends:
+                await asyncio.Event().wait()
+
+        asked.append(request)
+        headers = {"content-type": "text/event-stream"}
+        return hoopsnake.Response(200, headers=headers, content=body())
+
+    async with hoopsnake.Client(transport=hoopsnake.MockTransport(kitchen)) as client:
+        async with client.events("http://kitchen/", retry=0.001) as events:
+            assert [(await anext(events)).data for _ in range(2)] == ["a", "b"]
+            for _ in range(2):
+                with pytest.raises(hoopsnake.ResponseTooLarge, match="line"):
+                    await anext(events)
+            assert events.last_event_id == "1"
+        got: list[str] = []
+        async with client.stream("GET", "http://kitchen/") as streamed:
+            with pytest.raises(hoopsnake.ResponseTooLarge, match="line"):
+                async for event in streamed.aiter_events():
+                    got.append(event.data)
+        assert got == ["a", "b"]
+    assert len(asked) == 2
 
 
 async def test_a_post_that_answers_with_a_stream_is_sent_once() -> None:

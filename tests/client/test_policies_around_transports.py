@@ -87,6 +87,79 @@ async def test_the_cookies_of_an_answer_that_is_not_the_last_are_sent_with_the_n
         assert client.cookies["node"] == "7"
 
 
+class Racing(hoopsnake.Transport):
+    """Answers a request and its hedge in the same turn, with what a test has for each."""
+
+    def __init__(self, first: int | Exception, second: int | Exception) -> None:
+        self.answers = [first, second]
+        self.asked: list[asyncio.Event] = []
+
+    async def handle_async_request(self, request: Request) -> Response:
+        number = len(self.asked)
+        self.asked.append(asyncio.Event())
+        if number == 0:
+            await self.asked[0].wait()
+        else:
+            self.asked[0].set()
+        answer = self.answers[min(number, 1)]
+        if isinstance(answer, Exception):
+            raise answer
+        cookies = [("set-cookie", f"of{number}=1"), ("set-cookie", f"last={number}")]
+        return Response(answer, headers=cookies, content=b"page")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("first", "second", "taken", "kept"),
+    [
+        # The hedge's answer counts, and so does the first by its cookies.
+        (503, 200, 200, {"of0": "1", "of1": "1", "last": "1"}),
+        # The same the other way round: what the program gets has the last word.
+        (200, 503, 200, {"of0": "1", "of1": "1", "last": "0"}),
+        # Neither is good.
+        (502, 503, None, {"of0": "1", "of1": "1"}),
+        # Who has not answered has set nothing; who has, does not do so in vain.
+        (503, hoopsnake.ReadError("gone"), None, {"of0": "1", "last": "0"}),
+        (hoopsnake.ReadError("gone"), 503, None, {"of1": "1", "last": "1"}),
+    ],
+)
+async def test_each_answer_of_a_hedged_request_sets_its_cookies(
+    first: int | Exception,
+    second: int | Exception,
+    taken: int | None,
+    kept: dict[str, str],
+    stream: bool,
+) -> None:
+    transport = Racing(first, second)
+    async with hoopsnake.Client(transport=transport, hedge=0.001) as client:
+        request = client.build_request("GET", "http://shop/")
+        try:
+            got = await client.send(request, stream=stream)
+            assert taken in (None, got.status_code)
+            assert await got.aread() == b"page"
+        except hoopsnake.ReadError:
+            assert taken is None
+        assert len(transport.asked) == 2
+        assert kept.items() <= client.cookies.items()
+        assert len(client.cookies) == (3 if "of0" in kept and "of1" in kept else 2)
+
+
+async def test_the_cookies_of_a_hedge_that_lost_go_with_the_next_round() -> None:
+    sent: list[str] = []
+
+    class Twice(Racing):
+        async def handle_async_request(self, request: Request) -> Response:
+            sent.append(request.headers.get("cookie", ""))
+            return await super().handle_async_request(request)
+
+    retries = hoopsnake.Retries(1, first=0.001, longest=0.001)
+    transport = Twice(502, 503)
+    async with hoopsnake.Client(transport=transport, hedge=0.001, retries=retries) as client:
+        await client.get("http://shop/")
+    assert sent[:2] == ["", ""]
+    assert "of0=1" in sent[2] and "of1=1" in sent[2]
+
+
 async def test_an_answer_that_is_streamed_and_not_the_last_leaves_its_connection() -> None:
     busy = response(b"busy", status="503 Service Unavailable")
     async with (

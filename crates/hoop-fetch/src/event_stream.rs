@@ -76,6 +76,11 @@ impl EventReader {
         self.retry
     }
 
+    /// What the stream has done that it may not.
+    pub fn fault(&self) -> Option<EventFault> {
+        self.fault
+    }
+
     /// Takes in what has come; the events that it completes are put onto the end of `events`. After a
     /// fault there are no more.
     pub fn feed(&mut self, mut bytes: &[u8], events: &mut Vec<ServerEvent>) -> Result<(), EventFault> {
@@ -257,9 +262,13 @@ mod tests {
         assert_eq!(read(limits, endless.chunks(1)).1, Err(EventFault::Line(20)));
         let lines = "data: 0123456789\n".repeat(3);
         assert_eq!(read(limits, lines.as_bytes().chunks(5)).1, Err(EventFault::Event(30)));
-        let mut reader = EventReader::new(limits, "");
-        assert!(reader.feed(&endless, &mut Vec::new()).is_err());
-        assert!(reader.feed(b"\n\ndata: 1\n\n", &mut Vec::new()).is_err());
+        let (mut reader, mut events) = (EventReader::new(limits, ""), Vec::new());
+        assert_eq!(reader.fault(), None);
+        let piece = [b"data: 1\n\nid: 2\n".as_slice(), &endless].concat();
+        assert!(reader.feed(&piece, &mut events).is_err());
+        assert!(reader.feed(b"\n\ndata: 1\n\n", &mut events).is_err());
+        assert_eq!((events.len(), reader.last_id()), (1, ""), "what came before is there, and no more");
+        assert_eq!(reader.fault(), Some(EventFault::Line(20)));
     }
 
     proptest! {

@@ -30,12 +30,11 @@ pub struct Step {
 }
 
 impl Step {
-    /// Whether a field of the request, its name in lower case, stays behind. Host and Cookie are always
-    /// to be made anew.
+    /// Whether a field of the request, its name in lower case, stays behind. Cookie is always to be made anew.
     pub fn drops(&self, name: &str) -> bool {
-        let is_secret = self.leaves_origin && SECRETS.contains(&name);
+        let is_of_origin = self.leaves_origin && (SECRETS.contains(&name) || name == "host");
         let describes = self.becomes_get && OF_THE_BODY.contains(&name);
-        is_secret || describes || matches!(name, "host" | "cookie")
+        is_of_origin || describes || name == "cookie"
     }
 }
 

@@ -274,14 +274,9 @@ class Client:
             limits,
             stream=stream,
             carrier=self._exchange,
-            learn=self._keep_cookies,
+            cookies=self._cookies,
             waited=waited,
         )
-
-    def _keep_cookies(self, request: Request, response: Response) -> None:
-        """Keep the cookies of an answer that is not the last, and send them with the next."""
-        self._cookies._jar.store(response.url, response.headers)
-        attach(self._cookies, request)
 
     async def _exchange(
         self, request: Request, limits: TimeoutTuple | None, *, stream: bool
@@ -313,6 +308,7 @@ class Client:
             request.content_length,
             limits,
             not stream,
+            request.extensions.get("sni_hostname"),
         )
         return response
 
@@ -395,6 +391,7 @@ class Client:
         cookies: CookieTypes | None = None,
         auth: AuthTypes | None = None,
         timeout: TimeoutTypes | None = None,
+        extensions: dict[str, Any] | None = None,
         compression: bool | Deflate = True,
         max_message: int = 16 * 1024 * 1024,
         ping_interval: float | None = 20.0,
@@ -404,15 +401,16 @@ class Client:
         """Open a WebSocket on a connection of its own, for `async with … as socket`.
 
         Parameters: `url` is ws:// or wss:// (http:// and https:// mean the same); `subprotocols`
-        are offered, the most wanted first; `headers`, `params`, `cookies`, `auth` and `timeout` are
-        those of the handshake; `compression` offers permessage-deflate, on the terms of a `Deflate`
-        if it is one; `max_message` bytes are the most that a message may have, uncompressed; a
-        server that is silent for `ping_interval` seconds is sent a ping, and given up after
-        `ping_timeout` more; `close_timeout` seconds are how long it may take to close.
+        are offered, the most wanted first; `headers`, `params`, `cookies`, `auth`, `timeout` and
+        `extensions` are those of the handshake; `compression` offers permessage-deflate, on the
+        terms of a `Deflate` if it is one; `max_message` bytes are the most that a message may
+        have, uncompressed; a server that is silent for `ping_interval` seconds is sent a ping, and
+        given up after `ping_timeout` more; `close_timeout` seconds are how long it may take to
+        close.
         Raises HandshakeRefused, with the response, if the server does not open it, and subclasses
         of RequestError if no response comes; UnsupportedProtocol of a client with a `transport`.
-        The end of the block closes it. The client's retries, rates, places, hedges and breakers
-        are for requests: none of them holds for a WebSocket.
+        The end of the block closes it. The client's retries, rates, places and breakers hold for
+        the handshake: a WebSocket that is open has no place.
         """
         from hoopsnake._client import _websocket
 
@@ -423,7 +421,12 @@ class Client:
         )
         address = _websocket.handshake_url(url)
         request = self.build_request(
-            "GET", address, headers=headers, params=params, cookies=cookies
+            "GET",
+            address,
+            headers=headers,
+            params=params,
+            cookies=cookies,
+            extensions=extensions,
         )
         return _websocket.opened(_websocket.Handshake(self, timeout, terms), request, auth)
 

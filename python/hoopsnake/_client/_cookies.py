@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from hoopsnake._client._errors import CookieConflict
@@ -114,14 +114,13 @@ def attach(cookies: Cookies, request: Request) -> None:
         return
     if request.headers.get("cookie") != request._made_cookie:
         return
-    pairs: list[tuple[str, str]] = [
-        pair
-        for pair in cookies._jar.pairs(request.url, not request._has_left)
-        if pair[0] not in request._cookies
-    ]
-    pairs += request._cookies.items()
+    own = {name for name, _ in request._cookies}
+    known = cookies._jar.pairs(request.url, not request._has_left)
+    pairs = [pair for pair in known if pair[0] not in own]
+    pairs += request._cookies
     if pairs:
-        value = "; ".join(f"{name}={value}" if name else value for name, value in pairs)
+        # RFC 6265 section 5.4: a sequence of octets, in no encoding; text would change some.
+        value = b"; ".join(name + b"=" + value if name else value for name, value in pairs)
         request.headers["cookie"] = value
         request._made_cookie = request.headers["cookie"]
     elif request._made_cookie is not None:
@@ -129,11 +128,12 @@ def attach(cookies: Cookies, request: Request) -> None:
         request._made_cookie = None
 
 
-def checked(cookies: CookieTypes | None, url: URL) -> dict[str, str]:
-    """Read the cookies of a single request: of a jar those that are for its URL.
+def checked(cookies: CookieTypes | None, url: URL) -> Sequence[tuple[bytes, bytes]]:
+    """Read the cookies of a single request, by name and value: of a jar those for its URL.
 
     Raises ValueError for what no Cookie can hold.
     """
-    if isinstance(cookies, Cookies):
-        return dict(cookies._jar.pairs(url, True))
-    return dict(Cookies(cookies).items()) if cookies else {}
+    if not cookies:
+        return ()
+    given = cookies if isinstance(cookies, Cookies) else Cookies(cookies)
+    return given._jar.pairs(url, True)

@@ -94,8 +94,9 @@ async def events_of(response: Response) -> AsyncGenerator[ServerSentEvent]:
     reader = new_reader("")
     try:
         async for piece in response.aiter_bytes():
-            for event in fed(reader, piece, response):
+            for event in fed(reader, piece):
                 yield event
+            check_fault(reader, response)
     finally:
         response._close()
 
@@ -105,14 +106,17 @@ def new_reader(last_id: str) -> EventReader:
     return EventReader(last_id, LONGEST_LINE, LARGEST_EVENT)
 
 
-def fed(reader: EventReader, piece: bytes, response: Response) -> list[ServerSentEvent]:
-    """Read the events that a piece completes. Raises ResponseTooLarge for what does not end."""
-    try:
-        events = reader.feed(piece)
-    except ValueError as fault:
-        response._close()
-        raise blamed(ResponseTooLarge, str(fault), response.request) from None
+def fed(reader: EventReader, piece: bytes) -> list[ServerSentEvent]:
+    """Read the events that a piece completes."""
+    events = reader.feed(piece)
     return [ServerSentEvent(kind, data, id, retry) for id, kind, data, retry in events]
+
+
+def check_fault(reader: EventReader, response: Response) -> None:
+    """Raise ResponseTooLarge for what does not end, once the events before it were handed out."""
+    if (fault := reader.fault) is not None:
+        response._close()
+        raise blamed(ResponseTooLarge, fault, response.request)
 
 
 def blamed(kind: type[E], words: str, request: Request) -> E:
@@ -239,6 +243,8 @@ class EventSource:
     async def _read_on(self) -> None:
         """Read until there is an event, or the stream is over."""
         while (response := self.response) is not None and not self._waiting:
+            # The events before it were taken; nothing behind it can be read.
+            check_fault(self._reader, response)
             failure: RequestError | None = None
             piece: bytes | None = None
             try:
@@ -249,7 +255,7 @@ class EventSource:
             except RequestError as error:
                 failure = error
             if piece is not None:
-                self._waiting += fed(self._reader, piece, response)
+                self._waiting += fed(self._reader, piece)
                 self._failed = 0 if self._waiting else self._failed
                 continue
             response._close()

@@ -131,6 +131,7 @@ class HTTPTransport(Base):  # type: ignore[misc]
                     length,
                     limits,
                     False,
+                    request.extensions.get("sni_hostname"),
                 )
                 return response
             except (ConnectError, ConnectTimeout):

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from hoopsnake._client._attempts import Attempt, told
+from hoopsnake._client._cookies import attach
 from hoopsnake._client._errors import PoolTimeout, RequestError, TotalTimeout, transport_error
 from hoopsnake._client._hops import discard
 from hoopsnake._client._hosts import Hosts, Place, has_reached_nobody
@@ -22,6 +23,7 @@ from hoopsnake.limits import Deadline, RateLimit
 from hoopsnake.limits._retry import Trials
 
 if TYPE_CHECKING:
+    from hoopsnake._client._cookies import Cookies
     from hoopsnake._client._policy_options import PolicyOptions
     from hoopsnake._client._request import Request
     from hoopsnake._client._settings import TimeoutTuple
@@ -69,17 +71,20 @@ class Policies:
         *,
         stream: bool,
         carrier: Carrier,
-        learn: Callable[[Request, Response], None],
+        cookies: Cookies,
         waited: Callable[[float], None],
+        may_hedge: bool = True,
     ) -> Response:
         """Send a request, as often as it takes and as the host's limits let it through.
 
-        `learn` is called with each answer that is not the last, `waited` with the seconds of each
-        wait that is no part of the time that the request may take. Raises a subclass of
-        RequestError, whose `attempts` are what was tried; those of the response are in its
-        `extensions`.
+        `cookies` keep what each answer sets that is not the one returned, `waited` is called with
+        the seconds of each wait that is no part of the time that the request may take. Raises a
+        subclass of RequestError, whose `attempts` are what was tried; those of the response are in
+        its `extensions`.
         """
-        exchange = Exchange(self, request, limits or self.timeouts, stream, carrier, learn, waited)
+        timeouts = limits or self.timeouts
+        exchange = Exchange(self, request, timeouts, stream, carrier, cookies, waited)
+        exchange.is_hedged &= may_hedge
         answer: Response | None = None
         try:
             answer = response = await exchange.run()
@@ -92,7 +97,7 @@ class Policies:
             raise
         finally:
             self.hosts.leave(exchange.host)
-            exchange.close_all_but(answer)
+            exchange.drop_all_but(answer)
 
 
 class Exchange:
@@ -105,14 +110,14 @@ class Exchange:
         limits: TimeoutTuple,
         stream: bool,
         carrier: Carrier,
-        learn: Callable[[Request, Response], None],
+        cookies: Cookies,
         waited: Callable[[float], None],
     ) -> None:
         self.policies = policies
         self.request = request
         self.stream = stream
         self.carrier = carrier
-        self.learn = learn
+        self.cookies = cookies
         self.waited = waited
         self.began = time.monotonic()
         self.attempts: list[Attempt] = []
@@ -123,7 +128,8 @@ class Exchange:
         retries = policies.retries or Retries(0)
         self.is_hedged = retries._is_idempotent(request) and can_be_sent_again(request)
         self.sent_in_round = 0
-        self.streams: list[Response] = []
+        # Those of this round, in the order in which they came.
+        self.answers: list[Response] = []
         self.host = policies.hosts.enter(name_of(request.url))
 
     async def run(self) -> Response:
@@ -138,7 +144,6 @@ class Exchange:
                 pause = trials.pause_after(answer, self.left()) if trials and again else None
                 if pause is None:
                     return answer.response
-                self.learn(self.request, answer.response)
                 with contextlib.suppress(RequestError):
                     await discard(answer.response)
             except RequestError as error:
@@ -148,9 +153,9 @@ class Exchange:
                     raise
             self.attempts[-1].pause = pause
             # Whatever this round has opened would keep its places for the next.
-            self.close_all_but(None)
-            self.streams.clear()
+            self.drop_all_but(None)
             await asyncio.sleep(pause)
+            attach(self.cookies, self.request)
 
     async def answer(self) -> Response:
         """Send it, and once more beside that if the answer is late."""
@@ -235,17 +240,22 @@ class Exchange:
 
     async def judged(self) -> Response:
         response = await self.carrier(self.request, self.limits_left(), stream=self.stream)
-        if self.stream:
-            self.streams.append(response)
+        self.answers.append(response)
         if response.status_code in self.policies.bad_statuses:
             raise BadAnswer(response)
         return response
 
-    def close_all_but(self, answer: Response | None) -> None:
-        """Close streams that came to nothing: a hedge's loser, one that nobody waited for."""
-        for each in self.streams:
+    def drop_all_but(self, answer: Response | None) -> None:
+        """Be done with answers that came to nothing: a hedge's loser, one that nobody waited for.
+
+        Their cookies count all the same (RFC 6265 section 5.3), and before those of the answer.
+        """
+        answers, self.answers = self.answers, []
+        for each in answers:
             if each is not answer:
-                each._close()
+                self.cookies._jar.store(each.url, each.headers)
+                if self.stream:
+                    each._close()
 
     async def in_time(self, waiting: Awaitable[None], most: float | None = None) -> None:
         """Wait for a limit as long as there is time, and no longer than `most` for a place."""

@@ -28,7 +28,11 @@ def next_request(request: Request, response: Response) -> Request | None:
         return None
     url, becomes_get, leaves_origin, headers = step
     method = "GET" if becomes_get else request.method
-    following = Request(method, url, headers, extensions=request.extensions)
+    extensions = request.extensions
+    if leaves_origin and "sni_hostname" in extensions:
+        # It is a name of the first origin's: another one's certificate is not to be for it.
+        extensions = {name: it for name, it in extensions.items() if name != "sni_hostname"}
+    following = Request(method, url, headers, extensions=extensions)
     if not becomes_get:
         following.content = once_more(request, "a redirect")
         following.content_length = request.content_length

@@ -20,7 +20,8 @@ class Request:
     """A request that is ready to be sent.
 
     Attributes: `method`; `url`; `headers`, which may be changed; `content`, the body's bytes, or
-    the asynchronous iterator that makes them; `extensions`, a dict for the program's own use.
+    the asynchronous iterator that makes them; `extensions`, a dict for the program's own use, of
+    which the client reads "sni_hostname": the name that TLS is to be with, if not the URL's.
     """
 
     __slots__ = (
@@ -59,7 +60,7 @@ class Request:
         self.extensions = {} if extensions is None else extensions
         # Cookies for this request alone, the Cookie that a client has made, and whether a redirect
         # has led away from the origin that the program asked.
-        self._cookies: Mapping[str, str] = {}
+        self._cookies: Sequence[tuple[bytes, bytes]] = ()
         self._made_cookie: str | None = None
         self._has_left = False
         body, self.content_length, kind = encoded(content, data, files, json)

@@ -7,7 +7,7 @@ import dataclasses
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hoopsnake._client import _auth
 from hoopsnake._client._hops import Journey
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hoopsnake._client._client import Client, TimeoutTypes
     from hoopsnake._client._cookies import CookieTypes
     from hoopsnake._client._request import HeaderTypes, ParamTypes, Request
+    from hoopsnake._client._settings import TimeoutTuple
     from hoopsnake._native import Response
 
 # What a scheme of WebSockets is to the handshake, which is a request of HTTP.
@@ -110,10 +111,38 @@ class Handshake(Journey):
         self.refusal: HandshakeRefused | None = None
 
     async def carry(self, request: Request) -> Response:
+        """Open a WebSocket as the client's policies let it through.
+
+        A second one beside it would be a second conversation, so that there are no hedges.
+        """
+        limits, policies = self.limits_left(request), self.client._policies
+        if policies is None:
+            return await self.shake_hands(request, limits)
+        response = await policies.exchange(
+            request,
+            limits,
+            stream=False,
+            carrier=self.shake_hands,
+            cookies=self.client._cookies,
+            waited=self.has_waited,
+            may_hedge=False,
+        )
+        if self.refusal is not None:
+            self.refusal.attempts = response.extensions["attempts"]
+        return response
+
+    async def shake_hands(
+        self, request: Request, limits: TimeoutTuple | None, *, stream: bool = False
+    ) -> Response:
         """Open a WebSocket, or remember why there is none; either way there is a response."""
+        self.refusal = None
         try:
             socket: ClientWebSocket = await open_websocket(
-                self.client._core, request, self.limits_left(request), self.terms
+                self.client._core,
+                request,
+                limits,
+                self.terms,
+                request.extensions.get("sni_hostname"),
             )
         except HandshakeRefused as refusal:
             self.refusal = refusal
@@ -161,6 +190,7 @@ async def connect_websocket(
     cookies: CookieTypes | None = None,
     auth: AuthTypes | None = None,
     timeout: TimeoutTypes = 5.0,
+    extensions: dict[str, Any] | None = None,
     verify: bool | str | os.PathLike[str] = True,
     cert: str | tuple[str, str] | None = None,
     uds: str | os.PathLike[str] | None = None,
@@ -187,6 +217,7 @@ async def connect_websocket(
             params=params,
             cookies=cookies,
             auth=auth,
+            extensions=extensions,
             compression=compression,
             max_message=max_message,
             ping_interval=ping_interval,

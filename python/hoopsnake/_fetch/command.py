@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 import hoopsnake
+from hoopsnake import InvalidURL, LocalProtocolError
 from hoopsnake._cli.complaint import complain
 from hoopsnake._fetch.addresses import addresses
 from hoopsnake._fetch.done import Done
@@ -71,7 +72,11 @@ async def fetch_all(options: FetchOptions, output: BinaryIO, done: Done, tally: 
         tally.skipped += is_done
         return is_done
 
-    async with Fetcher(options) as fetcher:
+    try:
+        fetcher = Fetcher(options)
+    except (ValueError, InvalidURL, LocalProtocolError) as wrong:
+        raise Misuse(str(wrong)) from None
+    async with fetcher:
 
         async def fetch(url: str) -> dict[str, object]:
             if rate is not None:

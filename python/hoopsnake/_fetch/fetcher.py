@@ -43,7 +43,10 @@ class BrokenOff(Exception):
 
 
 class Fetcher:
-    """A client with the limits that were asked for: `async with Fetcher(options) as fetcher`."""
+    """A client with the limits that were asked for: `async with Fetcher(options) as fetcher`.
+
+    Raises ValueError, InvalidURL and LocalProtocolError for a proxy or a header that is none.
+    """
 
     def __init__(self, options: FetchOptions) -> None:
         self._options = options
@@ -54,6 +57,8 @@ class Fetcher:
             max_redirects=MOST_REDIRECTS,
             http2=options.http2,
             verify=not options.insecure,
+            proxy=options.proxy or None,
+            proxies={"all://": None} if options.proxy == "" else None,
             limits=Limits(max_connections=options.concurrency, max_keepalive_connections=100),
             retries=Retries(options.retries),
             rate_limit=options.rate_per_host or None,

@@ -42,6 +42,8 @@ class FetchOptions:
     redirects: bool = True
     insecure: bool = False
     http2: bool = True
+    # None: what the environment says; empty: none.
+    proxy: str | None = None
     concurrency: int = 20
     concurrency_per_host: int = 6
     rate: float = 0.0
@@ -101,6 +103,10 @@ def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
     flag(sent, "--no-redirects", "redirects", False, "do not follow redirects")
     flag(sent, "--insecure", "insecure", True, "trust any certificate")
     flag(sent, "--no-http2", "http2", False, "speak HTTP/1.1 alone")
+    through = Kind("URL", str)
+    add(sent, "--proxy", kind=through, help="send all through a proxy: http://, https:// or "
+        "socks5:// (default: as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say)")  # fmt: skip
+    flag(sent, "--no-proxy", "proxy", "", "use no proxy, whatever they say")
     much = parser.add_argument_group("how much at once, how often, how long")
     counts = Kind("N", COUNT.read)
     rates = Kind("N", read_rate)
@@ -135,7 +141,9 @@ def add(group: argparse._ArgumentGroup, *names: str, kind: Kind, **more: Any) ->
     )
 
 
-def flag(group: argparse._ArgumentGroup, names: str, field: str, value: bool, help: str) -> None:
+def flag(
+    group: argparse._ArgumentGroup, names: str, field: str, value: bool | str, help: str
+) -> None:
     """Add an option without a value."""
     group.add_argument(
         *names.split(),

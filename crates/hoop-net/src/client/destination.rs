@@ -20,12 +20,19 @@ pub struct Origin {
     pub port: u16,
     /// The proxy on the way, if there is one.
     pub via: Option<Via>,
+    /// The name that TLS is to be with, where that is another than the host.
+    pub tls_name: Option<Arc<str>>,
 }
 
 impl Origin {
     /// Whether it is a proxy that is sent whole requests.
     pub fn forwards(&self) -> bool {
         self.via.as_ref().is_some_and(|via| via.forwards)
+    }
+
+    /// The name that its certificate has to be for.
+    pub fn certified_name(&self) -> &Arc<str> {
+        self.tls_name.as_ref().unwrap_or(&self.host)
     }
 }
 
@@ -36,7 +43,7 @@ impl fmt::Debug for Origin {
 }
 
 /// What is made of a URL once, for all requests to it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Destination {
     /// Whom to connect to.
     pub origin: Origin,
@@ -93,7 +100,7 @@ impl Destination {
             .path_and_query(path.clone())
             .build()
             .map_err(|error| unfit(&error))?;
-        let direct = Origin { secure, host: host.into(), port, via: None };
+        let direct = Origin { secure, host: host.into(), port, via: None, tls_name: None };
         let tunnel = |proxy: &Arc<Proxy>, direct: Origin| {
             let via = Via { proxy: proxy.clone(), forwards: false };
             Origin { via: Some(via), ..direct }
@@ -107,6 +114,7 @@ impl Destination {
                     host: proxy.host.clone(),
                     port: proxy.port(),
                     via: Some(Via { proxy: proxy.clone(), forwards: true }),
+                    tls_name: None,
                 },
                 absolute.clone(),
                 Some((tunnel(proxy, direct), Uri::from(path))),
@@ -114,6 +122,16 @@ impl Destination {
             Some(proxy) => (tunnel(proxy, direct), Uri::from(path), None),
         };
         Ok(Self { origin, absolute, relative, host: host_header, tunnel })
+    }
+
+    /// The same, where TLS asks for this name and for a certificate of it (RFC 6066 section 3). Without TLS
+    /// to the server there is nothing to ask for.
+    pub fn with_tls_name(&self, name: &str) -> Self {
+        let mut named = self.clone();
+        if self.absolute.scheme() == Some(&Scheme::HTTPS) && *self.origin.host != *name {
+            named.origin.tls_name = Some(name.into());
+        }
+        named
     }
 
     /// Whom to connect to, and what to ask for, where it is to be the server itself: for a WebSocket a proxy
@@ -128,6 +146,8 @@ impl Destination {
 
 #[cfg(test)]
 mod tests {
+    use hoop_fetch::ProxyAddress;
+
     use super::*;
 
     fn destination(url: &str) -> Result<Destination, UrlFault> {
@@ -149,6 +169,23 @@ mod tests {
         let it = destination("http://[::1]:80").expect("it leads somewhere");
         assert_eq!((&*it.origin.host, it.origin.port), ("::1", 80));
         assert_eq!((it.host.as_bytes(), it.relative.path()), (&b"[::1]"[..], "/"));
+    }
+
+    #[test]
+    fn another_name_for_tls_makes_it_another_origin() {
+        let it = destination("https://[::1]/").expect("it leads somewhere");
+        let [one, other] = ["one.example", "other.example"].map(|name| it.with_tls_name(name).origin);
+        assert!(one != it.origin && one != other);
+        assert_eq!((&*one.host, &**one.certified_name()), ("::1", "one.example"));
+        assert_eq!(&**it.origin.certified_name(), "::1");
+        assert!(it.with_tls_name("::1").origin == it.origin, "it is the name that it has");
+        let plain = destination("http://[::1]/").expect("it leads somewhere");
+        assert!(plain.with_tls_name("one.example").origin == plain.origin, "it has no TLS");
+        let address = ProxyAddress::parse("https://proxy.example").expect("a proxy");
+        let proxy = Arc::new(Proxy::new(address, http::HeaderMap::new()).expect("a login that fits"));
+        let url = Url::parse("http://one.example/").expect("a URL");
+        let forwarded = Destination::of(&url, Some(&proxy)).expect("it leads somewhere");
+        assert!(forwarded.with_tls_name("x.example").origin == forwarded.origin, "that is the proxy's TLS");
     }
 
     #[test]

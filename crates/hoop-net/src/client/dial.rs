@@ -71,7 +71,7 @@ impl Dialer {
         if !origin.secure {
             return Ok(Dialed { stream: ClientStream::bare(socket), speaks_http2: false, descriptor });
         }
-        let stream = handshake(trust, &origin.host, socket, patience).await?;
+        let stream = handshake(trust, origin.certified_name(), socket, patience).await?;
         let speaks_http2 = agreed_on_http2(&stream);
         Ok(Dialed { stream: ClientStream::tls(stream), speaks_http2, descriptor })
     }
@@ -98,7 +98,7 @@ impl Dialer {
             if !secure {
                 return Ok(done(ClientStream::bare(socket), false));
             }
-            let stream = handshake(trust, host, socket, patience).await?;
+            let stream = handshake(trust, origin.certified_name(), socket, patience).await?;
             let speaks_http2 = agreed_on_http2(&stream);
             return Ok(done(ClientStream::tls(stream), speaks_http2));
         }
@@ -111,7 +111,7 @@ impl Dialer {
         if !secure {
             return Ok(done(ClientStream::tls(outer), false));
         }
-        let stream = handshake(trust, host, outer, patience).await?;
+        let stream = handshake(trust, origin.certified_name(), outer, patience).await?;
         let speaks_http2 = agreed_on_http2(&stream);
         Ok(done(ClientStream::nested(stream), speaks_http2))
     }

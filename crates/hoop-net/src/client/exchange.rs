@@ -8,7 +8,8 @@ use std::task::Poll;
 
 use http::header::{CONTENT_LENGTH, HOST};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, Method, Request, Response, Version};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 
 use super::Client;
@@ -191,7 +192,8 @@ async fn attempt_shared(
 ) -> Result<(Parts, Flow), Attempt> {
     let sending = body.sending();
     let mut sender = lease.shared.sender.clone();
-    let answer = sender.try_send_request(head_http2(request, body));
+    let head = head_http2(request, body).map_err(|failure| Attempt { failure, again: false })?;
+    let answer = sender.try_send_request(head);
     match awaited(answer, &sending, patience).await {
         Ok(Ok(response)) => {
             let (head, incoming) = response.into_parts();
@@ -249,16 +251,33 @@ async fn awaited(
     .await
 }
 
-fn head_http2(request: &Outgoing, body: RequestBody) -> Request<RequestBody> {
+fn head_http2(request: &Outgoing, body: RequestBody) -> Result<Request<RequestBody>, Failure> {
     let mut head = Request::new(body);
     *head.method_mut() = request.method.clone();
     *head.version_mut() = Version::HTTP_2;
-    *head.uri_mut() = request.destination.absolute.clone();
+    *head.uri_mut() = match request.headers.get(HOST) {
+        None => request.destination.absolute.clone(),
+        // Who says the same, as httpx always does, needs nothing made anew.
+        Some(host) if *host == request.destination.host => request.destination.absolute.clone(),
+        Some(host) => with_authority(&request.destination.absolute, host)?,
+    };
     let mut headers = (*request.headers).clone();
     // hyper says how long the body is.
     for name in OF_THE_CONNECTION.iter().chain([&HOST, &CONTENT_LENGTH]) {
         headers.remove(name);
     }
     *head.headers_mut() = headers;
-    head
+    Ok(head)
+}
+
+/// A Host of the program's own is what `:authority` says (RFC 9113 section 8.3.1).
+fn with_authority(uri: &Uri, host: &HeaderValue) -> Result<Uri, Failure> {
+    let unfit = || Failure::new(Phase::Write, Fault::Local, format!("Host is {host:?}, which names no host"));
+    let authority = Authority::try_from(host.as_bytes()).map_err(|_| unfit())?;
+    if authority.as_str().contains('@') {
+        return Err(unfit());
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.authority = Some(authority);
+    Uri::from_parts(parts).map_err(|_| unfit())
 }

@@ -8,6 +8,7 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use super::headers::Headers;
 use super::url::Url;
@@ -20,6 +21,9 @@ pub struct CookieJar(GilCell<Jar>);
 
 /// A cookie as Python has it: name, value, domain, path.
 type Shown = (String, String, String, String);
+
+/// A name and a value as they go over the wire.
+type Pair<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 
 impl CookieJar {
     /// Keeps what a response from `url` sets; what its server may not set is left out.
@@ -115,10 +119,12 @@ impl CookieJar {
     }
 
     /// Names and values that go with a request to `url`; those for all only if the program asked for it.
-    fn pairs(&self, py: Python<'_>, url: &Url, is_asked: bool) -> Vec<(String, String)> {
+    /// As bytes, which is what they came as.
+    fn pairs<'py>(&self, py: Python<'py>, url: &Url, is_asked: bool) -> Vec<Pair<'py>> {
         let mut jar = self.0.borrow_mut(py);
         let found = jar.for_url(&url.0, is_asked, now());
-        found.into_iter().map(|cookie| (text(&cookie.name), text(&cookie.value))).collect()
+        let pair = |cookie: &Cookie| (PyBytes::new(py, &cookie.name), PyBytes::new(py, &cookie.value));
+        found.into_iter().map(pair).collect()
     }
 
     /// Name, value, domain and path of all, in the order in which they were made.

@@ -198,14 +198,17 @@ impl ClientCore {
         Ok(client)
     }
 
+    /// Leaves what begins now no more time than its caller has, unless the client is not to.
+    pub(super) fn heed_deadline(&self, py: Python<'_>, timeouts: &mut Timeouts) -> PyResult<()> {
+        if self.settings.heeds_deadlines { super::deadline::shorten(py, timeouts) } else { Ok(()) }
+    }
+
     fn call(slf: &Bound<'_, Self>, prepared: Prepared) -> Call {
         let core = slf.clone().unbind();
         Call::new(move |python_loop| {
             let client = core.get().client(python_loop)?;
             let mut prepared = prepared;
-            if core.get().settings.heeds_deadlines {
-                super::deadline::shorten(python_loop.py(), &mut prepared.timeouts)?;
-            }
+            core.get().heed_deadline(python_loop.py(), &mut prepared.timeouts)?;
             begin(python_loop, client, prepared)
         })
     }
@@ -330,8 +333,9 @@ impl ClientCore {
         )))
     }
 
-    /// Sends a `hoopsnake.Request` as it is. `length` is that of a `content` which is an iterator.
-    #[pyo3(signature = (request, method, url, headers, content, length, limits, reads))]
+    /// Sends a `hoopsnake.Request` as it is. `length` is that of a `content` which is an iterator;
+    /// `sni_hostname` is the name that TLS is to be with, if not that of the URL.
+    #[pyo3(signature = (request, method, url, headers, content, length, limits, reads, sni_hostname=None))]
     #[expect(clippy::too_many_arguments, reason = "the request's own parts, read by Python where they lie")]
     fn send(
         slf: &Bound<'_, Self>,
@@ -343,6 +347,7 @@ impl ClientCore {
         length: Option<u64>,
         limits: Option<TimeoutTuple>,
         reads: bool,
+        sni_hostname: Option<&str>,
     ) -> PyResult<Call> {
         let this = slf.get();
         let mut headers = fields(headers)?;
@@ -363,7 +368,11 @@ impl ClientCore {
         if is_empty && matches!(method, Method::POST | Method::PUT | Method::PATCH) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let sent = Sent::new(method, this.target(url)?, Arc::new(headers), Some(request));
+        let mut target = this.target(url)?;
+        if let Some(name) = sni_hostname {
+            target = Arc::new(target.with_tls_name(name));
+        }
+        let sent = Sent::new(method, target, Arc::new(headers), Some(request));
         Ok(Self::call(
             slf,
             Prepared {

@@ -1,7 +1,6 @@
 //! Server-sent events of a response, out of its bytes.
 
 use hoop_fetch::{EventLimits, EventReader as Reader};
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::gil_cell::GilCell;
@@ -20,13 +19,20 @@ impl EventReader {
         Self(GilCell::new(Reader::new(EventLimits { line, event }, last_id)))
     }
 
-    /// The events that these bytes complete. Raises ValueError for a line or an event that is too long.
+    /// The events that these bytes complete, as far as there is no fault.
     #[pyo3(signature = (piece, /))]
-    fn feed(&self, py: Python<'_>, piece: &[u8]) -> PyResult<Vec<EventTuple>> {
+    fn feed(&self, py: Python<'_>, piece: &[u8]) -> Vec<EventTuple> {
         let mut events = Vec::new();
-        let outcome = self.0.borrow_mut(py).feed(piece, &mut events);
-        outcome.map_err(|fault| PyValueError::new_err(fault.to_string()))?;
-        Ok(events.into_iter().map(|event| (event.id, event.kind, event.data, event.retry)).collect())
+        // Those that came before a fault are events all the same; the reader keeps it.
+        let _ = self.0.borrow_mut(py).feed(piece, &mut events);
+        events.into_iter().map(|event| (event.id, event.kind, event.data, event.retry)).collect()
+    }
+
+    /// What is wrong with the stream, behind all events that were read: a line or an event is too long. None
+    /// if nothing is.
+    #[getter]
+    fn fault(&self, py: Python<'_>) -> Option<String> {
+        self.0.borrow(py).fault().map(|fault| fault.to_string())
     }
 
     /// The id that a new connection goes on behind.

@@ -17,6 +17,13 @@ pub struct Target {
     pub destination: Arc<Destination>,
 }
 
+impl Target {
+    /// The same URL, where TLS is to be with this name.
+    pub fn with_tls_name(&self, name: &str) -> Self {
+        Self { url: self.url.clone(), destination: Arc::new(self.destination.with_tls_name(name)) }
+    }
+}
+
 /// The request that was sent.
 pub struct Sent {
     pub method: Method,

@@ -47,24 +47,30 @@ impl Terms {
     }
 }
 
-/// Opens a WebSocket by a `hoopsnake.Request`: a coroutine that returns a ClientWebSocket.
+/// Opens a WebSocket by a `hoopsnake.Request`: a coroutine that returns a ClientWebSocket. `sni_hostname` is the
+/// name that TLS is to be with, if not that of the URL.
 #[pyfunction]
-#[pyo3(signature = (core, request, limits, terms))]
+#[pyo3(signature = (core, request, limits, terms, sni_hostname=None))]
 pub fn open_websocket(
     core: &Bound<'_, ClientCore>,
     request: &Bound<'_, PyAny>,
     limits: Option<TimeoutTuple>,
     terms: Terms,
+    sni_hostname: Option<&str>,
 ) -> PyResult<Call> {
     let py = core.py();
     let headers = fields(&request.getattr(intern!(py, "headers"))?)?;
-    let target = core.get().target(&request.getattr(intern!(py, "url"))?)?;
+    let mut target = core.get().target(&request.getattr(intern!(py, "url"))?)?;
+    if let Some(name) = sni_hostname {
+        target = Arc::new(target.with_tls_name(name));
+    }
     let sent = Arc::new(Sent::new(Method::GET, target, Arc::new(headers), Some(request.clone().unbind())));
-    let timeouts = limits.map_or(Ok(core.get().timeouts), timeouts)?;
+    let mut timeouts = limits.map_or(Ok(core.get().timeouts), timeouts)?;
     let (opening, close_timeout) = terms.opening()?;
     let core = core.clone().unbind();
     Ok(Call::new(move |python_loop| {
         let client = core.get().client(python_loop)?;
+        core.get().heed_deadline(python_loop.py(), &mut timeouts)?;
         let python_loop = python_loop.clone().unbind();
         Ok(Box::pin(async move {
             let mut patience = Patience::new(timeouts);
