@@ -1,4 +1,4 @@
-"""Python's garbage collector under `hoop serve`: relieved, unless the application has it otherwise."""
+"""Python's garbage collector under `hoop serve`: relieved, unless the application chose."""
 
 from __future__ import annotations
 
