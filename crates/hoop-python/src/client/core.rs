@@ -234,8 +234,11 @@ fn begin(python_loop: &Bound<'_, LoopCore>, client: Rc<Client>, prepared: Prepar
         payload,
     };
     Ok(Box::pin(async move {
-        let sending = pin!(client.send(outgoing, Patience::new(timeouts)));
-        let answered = upload::fed(&mut feeding, sending).await?;
+        // In a block of its own: what it needs is not kept beside what comes after it.
+        let answered = {
+            let sending = pin!(client.send(outgoing, Patience::new(timeouts)));
+            upload::fed(&mut feeding, sending).await?
+        };
         let response = answered.map_err(|(failure, patience)| {
             Python::attach(|py| raised(py, &failure, &sent, patience.elapsed()))
         })?;
