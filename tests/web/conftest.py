@@ -6,7 +6,7 @@ import pytest
 from asgi_client import SERVED
 from coroutine_tests import coroutines_within
 
-pytest_pyfunc_call = coroutines_within(20.0)
+pytest_pyfunc_call = coroutines_within(45.0)
 
 
 # What asks an application for these tests; `client_of` looks at SERVED.
