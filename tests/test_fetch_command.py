@@ -326,16 +326,16 @@ def test_what_is_no_text_is_a_failure_of_its_own(site: Site, tmp_path: Path) -> 
 
 def test_the_timeout_is_for_all_attempts_at_a_body(site: Site, tmp_path: Path) -> None:
     urls = [f"{site.url}/{page}/a" for page in ("stalls", "breaks")]
-    for url, most in zip(urls, (1, 3), strict=True):
-        ending = hoop("fetch", url, "--timeout", "0.8", "--retries", "9", cwd=tmp_path)
+    for url, most in zip(urls, (1, 7), strict=True):
+        ending = hoop("fetch", url, "--timeout", "2", "--retries", "9", cwd=tmp_path)
         assert records(ending.output)["a"]["error"]["type"] == "TotalTimeout", ending.output
         assert 1 <= site.pages.asked.count(url.removeprefix(site.url)) <= most
 
 
 def test_waiting_for_a_turn_is_no_part_of_the_timeout(site: Site, tmp_path: Path) -> None:
-    text = "".join(f"{site.url}/page/{n}\n" for n in range(12))
-    # The last waits for more than a second.
-    ending = fed(text, "-", "--rate-per-host", "10", "--timeout", "0.7", cwd=tmp_path)
+    text = "".join(f"{site.url}/page/{n}\n" for n in range(30))
+    # The last waits for almost three seconds.
+    ending = fed(text, "-", "--rate-per-host", "10", "--timeout", "2", cwd=tmp_path)
     assert ending.status == 0, ending.output
 
 

@@ -20,7 +20,7 @@ async def main() -> None:
     eggs = asyncio.create_task(boil("eggs"))
     print(f"breakfast: {await tea} and {await eggs}")
 
-    print(f"it took about {time.monotonic() - started:.0f} seconds")
+    print(f"it took {int(time.monotonic() - started)} seconds and a moment")
 
 
 asyncio.run(main())

@@ -388,10 +388,9 @@ class TestProcess:
         with process.Process(
             [sys.executable, "-c", script, str(listener)], directory=tmp_path
         ) as started:
-            for _ in range(2):
-                started_done = listener.read_text()
-                if started_done == "done\ndone\n":
-                    break
+            # Open for both, so that it has no end between the one and the other.
+            with os.fdopen(os.open(listener, os.O_RDWR)) as pipe:
+                assert [pipe.readline(), pipe.readline()] == ["done\n", "done\n"]
             # Two processes of 0.3 s; the ticks of /proc are 0.01 s.
             assert 0.56 < started.cpu_seconds() < 1.0
 

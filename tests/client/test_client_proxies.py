@@ -256,7 +256,7 @@ async def test_a_proxy_that_says_nothing_is_waited_for_as_long_as_a_connection(u
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # The system accepts, and nobody answers.
         port = listener.getsockname()[1]
-        timeout = hoopsnake.Timeout(30, connect=0.1)
+        timeout = hoopsnake.Timeout(30, connect=0.5)
         for proxy in ("http", "socks5"):
             if (proxy, url) == ("http", "http://example.com/"):
                 continue

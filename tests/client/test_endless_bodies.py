@@ -72,27 +72,27 @@ async def watched() -> AsyncIterator[Callable[[], float]]:
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
 async def test_reading_all_of_an_endless_body_leaves_others_their_turn(coding: str) -> None:
     block = gzip.compress(PLAIN, 1) if coding == "gzip" else PLAIN
-    timeout = hoopsnake.Timeout(20, total=0.3)
+    timeout = hoopsnake.Timeout(20, total=1)
     with endless(block, f"content-encoding: {coding}") as url:
         async with (
             hoopsnake.Client(timeout=timeout, max_content=1 << 31) as client,
             watched() as longest,
         ):
-            with pytest.raises(hoopsnake.TotalTimeout, match="300ms"):
+            with pytest.raises(hoopsnake.TotalTimeout, match=" 1s"):
                 await client.get(url)
             assert longest() < 0.15
             assert client.stats().open == 0
 
 
 async def test_a_body_of_a_known_length_leaves_others_their_turn() -> None:
-    timeout = hoopsnake.Timeout(20, total=0.3)
+    timeout = hoopsnake.Timeout(20, total=1)
     with endless(PLAIN, f"content-length: {1 << 40}") as url:
         async with (
             hoopsnake.Client(timeout=timeout) as client,
             watched() as longest,
             client.stream("GET", url) as response,
         ):
-            with pytest.raises(hoopsnake.TotalTimeout, match="300ms"):
+            with pytest.raises(hoopsnake.TotalTimeout, match=" 1s"):
                 async for _ in response.aiter_bytes():
                     pass
             assert longest() < 0.15
@@ -118,11 +118,11 @@ async def test_short_reads_with_work_between_them_leave_others_their_turn() -> N
 async def test_a_reader_that_never_waits_for_the_server_has_no_more_time_than_others() -> None:
     with endless(PLAIN) as url:
         async with (
-            hoopsnake.Client(timeout=hoopsnake.Timeout(20, total=0.3)) as client,
+            hoopsnake.Client(timeout=hoopsnake.Timeout(20, total=1)) as client,
             client.stream("GET", url) as response,
             asyncio.timeout(10),
         ):
-            with pytest.raises(hoopsnake.TotalTimeout, match="300ms"):
+            with pytest.raises(hoopsnake.TotalTimeout, match=" 1s"):
                 async for _ in response.aiter_raw():
                     await asyncio.sleep(0.005)
             assert client.stats().open == 0

@@ -288,7 +288,7 @@ async def babbling(server: ScriptedServer, reader: Any, writer: Any) -> None:
 )
 async def test_errors_are_the_clients_own(httpx: Any, handle: Any, name: str) -> None:
     async with scripted(handle) as server:
-        timeout = httpx.Timeout(5, read=0.05)
+        timeout = httpx.Timeout(20, read=0.05 if handle is silent else 20)
         async with httpx.AsyncClient(transport=HTTPTransport(), timeout=timeout) as client:
             with pytest.raises(getattr(httpx, name)) as caught:
                 await client.get(server.url)

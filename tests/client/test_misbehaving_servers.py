@@ -73,7 +73,7 @@ async def test_a_server_that_says_nothing_runs_into_the_read_timeout() -> None:
         begun = time.monotonic()
         with pytest.raises(hoopsnake.ReadTimeout, match="sent nothing within 100ms") as caught:
             await client.get(server.url)
-        assert 0.09 < time.monotonic() - begun < 2
+        assert 0.09 < time.monotonic() - begun < 9
         assert (caught.value.phase, client.stats().open) == ("read", 0)
         assert caught.value.request is not None and caught.value.request.method == "GET"
 
@@ -90,12 +90,12 @@ async def test_a_slow_drip_runs_into_the_total_timeout(head: bytes) -> None:
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    timeout = hoopsnake.Timeout(5, total=0.3)
+    timeout = hoopsnake.Timeout(20, total=0.3)
     async with scripted(handle) as server, hoopsnake.Client(timeout=timeout) as client:
         begun = time.monotonic()
         with pytest.raises(hoopsnake.TotalTimeout, match="300ms"):
             await client.get(server.url)
-        assert 0.29 < time.monotonic() - begun < 2
+        assert 0.29 < time.monotonic() - begun < 9
         assert client.stats().open == 0
 
 

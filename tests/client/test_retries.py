@@ -192,7 +192,7 @@ async def test_all_attempts_share_the_time_there_is() -> None:
         await server.head(reader)
         await asyncio.Event().wait()
 
-    timeout = hoopsnake.Timeout(read=0.02, total=0.5)
+    timeout = hoopsnake.Timeout(read=0.02, total=2)
     retries = hoopsnake.Retries(1000, first=0.001, longest=0.001, budget=None)
     async with (
         scripted(handle) as server,
@@ -204,7 +204,7 @@ async def test_all_attempts_share_the_time_there_is() -> None:
         *earlier, last = caught.value.attempts
         assert earlier and {each.error for each in earlier} == {"ReadTimeout"}
         assert last.error == type(caught.value).__name__
-        assert len(earlier) <= 25
+        assert len(earlier) <= 100
         assert isinstance(caught.value, TimeoutError)
 
 

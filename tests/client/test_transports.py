@@ -129,7 +129,7 @@ async def test_a_limit_for_all_of_a_request_holds() -> None:
             cancelled.set()
         raise AssertionError
 
-    timeout = hoopsnake.Timeout(5, total=0.02)
+    timeout = hoopsnake.Timeout(5, total=0.2)
     async with Client(transport=MockTransport(never), timeout=timeout) as client:
         with pytest.raises(hoopsnake.TotalTimeout, match=r"GET http://shop/: .* as a whole"):
             await client.get("http://shop/")
@@ -199,9 +199,9 @@ async def test_a_body_that_does_not_come_is_waited_for_no_longer_than_it_may(pha
         yield b"first"
         await asyncio.Event().wait()
 
-    limits = hoopsnake.Timeout(None, read=0.02 if phase == "read" else None)
+    limits = hoopsnake.Timeout(None, read=0.2 if phase == "read" else None)
     if phase == "total":
-        limits = hoopsnake.Timeout(None, total=0.1)
+        limits = hoopsnake.Timeout(None, total=1)
     kind = hoopsnake.ReadTimeout if phase == "read" else hoopsnake.TotalTimeout
     transport = MockTransport(lambda request: Response(200, content=stops()))
     async with Client(transport=transport, timeout=limits) as client:

@@ -148,7 +148,9 @@ async def test_a_silent_server_is_pinged_and_given_up() -> None:
     async def is_silent(peer: Peer) -> None:
         while (got := await peer.frame()).opcode == PING:
             pings.append(got.payload)
+            pinged.set()
 
+    pinged = asyncio.Event()
     async with rude(is_silent) as server:
         options = {"ping_interval": 0.05, "ping_timeout": 0.1}
         async with hoopsnake.connect_websocket(server.url, **options) as socket:
@@ -157,6 +159,7 @@ async def test_a_silent_server_is_pinged_and_given_up() -> None:
             ) as caught:
                 await socket.receive()
             assert (caught.value.code, caught.value.closed_by) == (1006, "network")
+            await pinged.wait()
     assert pings == [b""]
 
 

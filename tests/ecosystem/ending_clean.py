@@ -13,9 +13,9 @@ from loop_under_test import Reports, make_loop
 import hoopsnake
 
 # A test that waits in vain fails here, and says where; pytest's own timeout ends the whole run.
-PATIENCE = 20.0
+PATIENCE = 40.0
 # How long what is about to end by itself (the answer to a close, …) may take for that.
-MOMENT = 2.0
+MOMENT = 10.0
 
 
 def run_to_a_clean_end(test: Coroutine[Any, Any, object]) -> None:

@@ -101,6 +101,8 @@ async def test_a_server_that_is_silent_is_a_timeout() -> None:
         with pytest.raises(aiodns.error.DNSError) as silence:
             await resolver.query_dns("both.test", "A")
         assert silence.value.args[0] == aiodns.error.ARES_ETIMEOUT
+        while len(responder.questions) < 2:
+            await asyncio.sleep(0.001)
         assert responder.questions == ["both.test"] * 2
 
 

@@ -128,7 +128,7 @@ async def test_a_cancelled_pop_leaves_the_client_usable_and_takes_nothing(
 async def test_a_timeout_of_the_socket_is_an_error_and_the_client_goes_on(
     redis_server: Server,
 ) -> None:
-    async with connected(redis_server, socket_timeout=0.05, retry=ONCE) as client:
+    async with connected(redis_server, socket_timeout=1, retry=ONCE) as client:
         with pytest.raises(redis.exceptions.TimeoutError):
             await client.blpop(["queue"], timeout=60)
         await client.set("key", "value")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 import subprocess
 import sys
@@ -39,6 +40,14 @@ def new_loop() -> Iterator[NewLoop]:
     yield make
     for loop in made:
         end(loop)
+
+
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What is logged from here on; what earlier tests left to the collector complains before."""
+    gc.collect()
+    caplog.clear()
+    return caplog
 
 
 @pytest.fixture

@@ -248,12 +248,23 @@ CALLBACKS: dict[str, str] = {
             except LookupError:
                 pass
         # One that comes while the thread sleeps in the poller.
-        loop.call_later(0.2, loop.stop)
+        heard = threading.Event()
+        def hear(*_):
+            heard.set()
+            fail()
+        def stop_when_heard():
+            global watching
+            watching = loop.call_later(0.05, stop_when_heard)
+            if heard.is_set():
+                loop.stop()
+        signal.signal(signal.SIGUSR2, hear)
+        stop_when_heard()
         threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGUSR2)).start()
         try:
             loop.run_forever()
         except LookupError:
             pass
+        watching.cancel()
         turn()
     """,
     "threads that raise": """

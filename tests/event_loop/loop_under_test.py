@@ -14,7 +14,7 @@ from typing import Any
 import hoopsnake
 
 ON_REFERENCE = os.environ.get("EVENT_LOOP_UNDER_TEST") == "asyncio"
-LONGEST_SECONDS = 10
+LONGEST_SECONDS = 30
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 Run = Callable[[Coroutine[Any, Any, Any]], Any]

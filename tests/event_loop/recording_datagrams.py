@@ -11,7 +11,7 @@ from typing import Any
 Address = tuple[str, int]
 IDLE_SECONDS = 0.2
 # A loop that spins takes more of that, even on a machine that has much else to do.
-IDLE_CPU_SECONDS = 0.01
+IDLE_CPU_SECONDS = 0.05
 
 
 class Endpoint(asyncio.DatagramProtocol):

@@ -13,7 +13,7 @@ import pytest
 from loop_under_test import Run
 from recording_protocol import Pair, RecordingProtocol, connected_pair
 
-LARGE = 8_000_000
+LARGE = 32_000_000
 
 
 def reset_on_close(sock: socket.socket) -> None:

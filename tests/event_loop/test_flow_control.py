@@ -9,7 +9,7 @@ import pytest
 from loop_under_test import Run
 from recording_protocol import RecordingProtocol, connected_pair
 
-LARGE = 8_000_000
+LARGE = 32_000_000
 
 
 def test_a_full_buffer_pauses_the_protocol_and_an_empty_one_resumes_it(run: Run) -> None:

@@ -12,7 +12,7 @@ import pytest
 from loop_under_test import Run
 from recording_protocol import Pair, RecordingProtocol, connected_pair
 
-WATCHED_SECONDS = 0.1
+WATCHED_SECONDS = 0.3
 # A loop that spins uses all of the time that it is watched for.
 MOST_OF_IT_IDLE = 0.5 * WATCHED_SECONDS
 

@@ -31,7 +31,7 @@ class Ends:
         self.transport = transport
         if armed:
             # More than the client reads at once: writing is paused, and resumed later.
-            transport.write(b"x" * 8_000_000)
+            transport.write(b"x" * 32_000_000)
         maybe_fail("connection_made")
 
     def eof_received(self):
@@ -66,7 +66,7 @@ def factory():
     return Buffered() if METHOD in ("get_buffer", "buffer_updated") else Plain()
 
 def provoke(address):
-    with socket.create_connection(address, timeout=5) as client:
+    with socket.create_connection(address, timeout=20) as client:
         client.sendall(b"data")
         if METHOD == "factory":
             return
@@ -78,7 +78,7 @@ def provoke(address):
             pass
 
 def talk(address):
-    with socket.create_connection(address, timeout=5) as client:
+    with socket.create_connection(address, timeout=20) as client:
         client.sendall(b"data")
         client.shutdown(socket.SHUT_WR)
         return client.makefile("rb").read()

@@ -12,6 +12,7 @@ from loop_under_test import Run
 from recording_protocol import connected_pair
 
 LARGE = 2_000_000
+FAR_MORE_THAN_SOCKETS_HOLD = 40_000_000
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_what_is_no_real_file_is_sent_too(run: Run) -> None:
 
 def test_a_slow_reader_holds_the_file_back(run: Run, tmp_path: Path) -> None:
     big = tmp_path / "big"
-    big.write_bytes(b"x" * 10_000_000)
+    big.write_bytes(b"x" * FAR_MORE_THAN_SOCKETS_HOLD)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -76,8 +77,9 @@ def test_a_slow_reader_holds_the_file_back(run: Run, tmp_path: Path) -> None:
             await asyncio.sleep(0.005)
             assert not sending.done()
             pair.server.transport.resume_reading()
-            assert await sending == 10_000_000
-        assert len(await pair.server.has_received(10_000_000)) == 10_000_000
+            assert await sending == FAR_MORE_THAN_SOCKETS_HOLD
+        received = await pair.server.has_received(FAR_MORE_THAN_SOCKETS_HOLD)
+        assert len(received) == FAR_MORE_THAN_SOCKETS_HOLD
         await pair.close()
 
     run(main())

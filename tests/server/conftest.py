@@ -2,4 +2,4 @@
 
 from coroutine_tests import coroutines_within
 
-pytest_pyfunc_call = coroutines_within(20.0)
+pytest_pyfunc_call = coroutines_within(45.0)

@@ -357,7 +357,7 @@ async def test_a_client_that_does_not_answer_them_is_gone() -> None:
         events.put_nowait(await receive())
         events.put_nowait(await receive())
 
-    async with client_of(app, h2_ping_interval=0.02, h2_ping_timeout=0.05) as (client, _):
+    async with client_of(app, h2_ping_interval=0.5, h2_ping_timeout=0.5) as (client, _):
         await client.request()
         assert (await events.get())["type"] == "http.request"
         assert await events.get() == {"type": "http.disconnect"}

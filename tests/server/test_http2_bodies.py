@@ -185,7 +185,8 @@ async def test_a_client_that_takes_its_answer_slowly_gets_all_of_it() -> None:
         else:
             await hello(scope, receive, send)
 
-    limits = ServerLimits(send_timeout=SHORT, keep_alive_timeout=SHORT)
+    patience = 1.2
+    limits = ServerLimits(send_timeout=patience, keep_alive_timeout=patience)
     async with served(app, limits=limits, lifespan="off") as server:
         async with await server.connect() as wire:
             client = await Client.begin(
@@ -195,9 +196,10 @@ async def test_a_client_that_takes_its_answer_slowly_gets_all_of_it() -> None:
             stream = await client.request("/large")
             response = client.responses[stream]
             while not response.ended:
-                # Less than the time that a client has passes between any two pieces of it.
+                # Less than the time that a client has passes between any two pieces of it, and more
+                # than that in all.
                 before = len(response.body)
-                await asyncio.sleep(SHORT / 2)
+                await asyncio.sleep(patience / 4)
                 client.h2.increment_flow_control_window(50_000, stream)
                 client.h2.increment_flow_control_window(50_000)
                 await client.flush()

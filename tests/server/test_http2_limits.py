@@ -11,7 +11,7 @@ from served import Receive, Scope, Send, served
 
 from hoopsnake import ServerLimits
 
-SHORT = 0.15
+SHORT = 0.4
 
 
 async def test_a_connection_without_requests_is_told_goodbye() -> None:

@@ -14,7 +14,7 @@ from wire import Wire, request
 
 from hoopsnake import ServerLimits
 
-SHORT = 0.15
+SHORT = 0.4
 CHUNKED = "Transfer-Encoding: chunked"
 
 

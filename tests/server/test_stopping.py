@@ -94,7 +94,7 @@ async def test_a_request_out_of_time_is_cancelled_and_answered_503(patience: flo
             began = time.monotonic()
             server.stop()
             assert (await wire.answer()).status == 503
-            assert patience <= time.monotonic() - began < patience + 1
+            assert patience <= time.monotonic() - began < patience + 8
             await server.ended()
     assert app.cancelled.is_set()
     assert "Cancelling 1 requests: out of time" in server.log.text
@@ -163,7 +163,7 @@ async def test_idle_connections_end_at_once() -> None:
             await used.get()
             await used.answer()
             server.stop()
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(8):
                 assert await used.rest() == b""
                 assert await unused.rest() == b""
                 await server.ended()
@@ -253,7 +253,7 @@ async def test_a_websocket_client_that_does_not_answer_is_dropped_in_the_end() -
             await opened(wire)
             server.stop()
             assert (await next_frame(wire)).close[0] == 1012
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(8):
                 await server.ended()
                 assert await wire.rest() == b""
 

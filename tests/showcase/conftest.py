@@ -75,6 +75,8 @@ def browser(runner: asyncio.Runner) -> Iterator[Browser]:
     playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
     if not CHROMIUM.exists():
         pytest.skip(f"there is no Chromium at {CHROMIUM}")
+    # Five seconds, if nobody says otherwise: too few for a busy machine.
+    playwright.expect.set_options(timeout=30_000)
     driver = runner.run(playwright.async_playwright().start())
     try:
         browser = runner.run(driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS))

@@ -73,12 +73,12 @@ async def say(page: Page, text: str) -> None:
 async def test_three_waits_take_one_wait(visit: Visits) -> None:
     page = await visit()
     apart, together = await page.evaluate(MEASURE)
-    assert 0.95 <= together < 1.5
-    assert 2.95 <= apart < 4.5
+    assert apart >= 2.95
+    assert 0.95 <= together < apart - 1
     result = page.locator("#waits-result")
     await expect(result).to_contain_text("times as fast")
     shown = [float(seconds) for seconds in re.findall(r"([\d.]+)\s+s\b", await result.inner_text())]
-    assert shown == pytest.approx([apart, together], abs=0.5)
+    assert shown == pytest.approx([apart, together], abs=1)
     for row in await page.locator(".lane li").all():
         assert "answered at" in (await row.locator(".unseen").text_content() or "")
     await expect(page.get_by_role("button", name="Run them again")).to_be_enabled()

@@ -113,4 +113,4 @@ def test_one_who_never_reads_holds_up_nobody_and_is_shown_the_door(showcase: Sho
                 if left:
                     break
             assert left == "Deaf"
-            assert slowest < 2
+            assert slowest < 5

@@ -30,7 +30,7 @@ class Visits:
         context = await self._browser.new_context(**options)
         self._contexts.append(context)
         page = await context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
 
         def hear(message: ConsoleMessage) -> None:
             expected = breaks_connections and message.text.startswith(NETWORK_FAILURES)

@@ -222,7 +222,7 @@ async def test_a_slow_subscriber_makes_the_others_wait_and_nobody_misses_one(kin
             telling = asyncio.ensure_future(tell())
             hearing = asyncio.ensure_future(hear(quick))
             before = -1
-            while before != told:
+            while before != told or not told:
                 before = told
                 await asyncio.sleep(0.1)
             assert 0 < told < total

@@ -144,7 +144,7 @@ async def test_an_application_that_does_not_begin_in_time_is_cancelled() -> None
             raise
 
     for path in ("/", "/stubborn"):
-        answer = await ask(TimeoutMiddleware(slow, 0.001), scope_of("GET", path))
+        answer = await ask(TimeoutMiddleware(slow, 0.2), scope_of("GET", path))
         assert (answer.status, answer.body) == (504, b"The answer took too long")
     assert seen == ["cancelled"] * 2
     assert (await ask(TimeoutMiddleware(text, 60), scope_of())).body == b"ok"
@@ -155,11 +155,11 @@ async def test_an_answer_that_has_begun_takes_its_time() -> None:
 
     async def slow(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        asyncio.get_running_loop().call_later(0.01, go_on.set)
+        asyncio.get_running_loop().call_later(0.4, go_on.set)
         await go_on.wait()
         await send({"type": "http.response.body", "body": b"late"})
 
-    assert (await ask(TimeoutMiddleware(slow, 0.001), scope_of())).body == b"late"
+    assert (await ask(TimeoutMiddleware(slow, 0.2), scope_of())).body == b"late"
 
 
 async def test_a_timeout_of_the_applications_own_stays_its_own() -> None:

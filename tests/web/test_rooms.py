@@ -167,7 +167,7 @@ async def test_a_slow_member_makes_the_others_wait_and_nobody_misses_a_message(k
             telling = asyncio.ensure_future(tell())
             hearing = asyncio.ensure_future(hear(quick))
             before = -1
-            while before != told:
+            while before != told or not told:
                 before = told
                 await asyncio.sleep(0.1)
             assert 0 < told < KERNEL // len(PIECE)

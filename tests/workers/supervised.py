@@ -144,6 +144,7 @@ class Client:
 class Load:
     """What came of requests that were sent all the while."""
 
+    clients: int
     answers: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     more: asyncio.Event = field(default_factory=asyncio.Event)
@@ -158,7 +159,7 @@ class Load:
 @contextlib.asynccontextmanager
 async def load(server: Supervised, clients: int = 6) -> AsyncIterator[Load]:
     """Send requests all the while: half of the clients keep their connections."""
-    result = Load()
+    result = Load(clients)
 
     async def ask(keep: bool) -> None:
         while True:

@@ -46,7 +46,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         began = time.monotonic()
         server.signal(signal.SIGTERM)
         assert await server.ended() == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         await asyncio.wait([answer])
         assert "503" in str(answer.exception())
 
@@ -84,7 +84,7 @@ async def test_workers_end_in_order_when_their_supervisor_is_gone(tmp_path: Path
 async def test_connections_are_refused_while_the_last_requests_are_answered(tmp_path: Path) -> None:
     async with serving(tmp_path, "--workers", "1") as server:
         await server.worker()
-        answer = asyncio.create_task(server.get("/sleep/3"))
+        answer = asyncio.create_task(server.get("/sleep/6"))
         await under_way(server)
         server.signal(signal.SIGTERM)
         await server.wait_for("1 requests at work")
