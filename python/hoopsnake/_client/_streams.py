@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,12 +27,7 @@ class Streaming(contextlib.AbstractAsyncContextManager["Response"]):
         self._response = response = await self._open(*self._given)
         return response
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._response._close()
 
 
