@@ -13,8 +13,9 @@ SOAK_SECONDS ?= 180
 # What `make fuzz` runs, and for how long.
 FUZZ ?= event_stream form http1_gate http2_ledger websocket_reader websocket_offers
 FUZZ_SECONDS ?= 60
-# The cargo profile of the extension module: release, or edit (quick to build, slower to run).
-PROFILE ?= release
+# How the extension module is built: release, edit (quick to build, slower to run), or guided: the
+# release that users get, which takes two builds (docs/adr/0050). The bench measures that one.
+PROFILE ?= $(if $(filter bench,$(MAKECMDGOALS)),guided,release)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -34,6 +35,8 @@ endif
 BIN = $(VENV)/bin
 STAMPS = $(VENV)/.stamps
 BUILT = $(STAMPS)/built-$(PROFILE)
+# What a guided build goes by. Where it cannot be recorded it is not there, and the build is plain.
+GUIDE = $(abspath $(STAMPS))/guide.profdata
 RUST_SOURCES = $(shell find crates fuzz -name '*.rs' -o -name Cargo.toml) \
 	Cargo.toml $(wildcard Cargo.lock) pyproject.toml
 
@@ -57,6 +60,11 @@ run: $(BUILT) $(STAMPS)/requirements-showcase ## build, and serve the showcase o
 
 .PHONY: build
 build: $(BUILT) ## build the extension module into the environment
+
+.PHONY: wheel
+wheel: $(GUIDE) ## build dist/*.whl as users get it, guided by a rehearsal: two builds
+	VIRTUAL_ENV=$(abspath $(VENV)) scripts/guided-maturin $(BIN)/maturin $(GUIDE) \
+		build --interpreter $(BIN)/python --out dist
 
 ##@ Check
 
@@ -178,8 +186,21 @@ $(STAMPS)/requirements-%: requirements/%.txt $(STAMPS)/environment
 $(STAMPS)/requirements-test: requirements/showcase.txt
 $(STAMPS)/requirements-frameworks-alone: PIP_OPTIONS = --no-deps
 
+ifeq ($(PROFILE),guided)
+MATURIN_DEVELOP = scripts/guided-maturin $(BIN)/maturin $(GUIDE) develop
+else
+MATURIN_DEVELOP = $(BIN)/maturin develop --profile $(PROFILE)
+endif
+
 # One build at a time lies in the package's folder, so the stamp of the other profile goes.
 $(BUILT): $(RUST_SOURCES) $(STAMPS)/requirements-build
 	@rm -f $(STAMPS)/built-*
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile $(PROFILE)
+	VIRTUAL_ENV=$(abspath $(VENV)) $(MATURIN_DEVELOP)
 	@touch $@
+
+$(STAMPS)/built-guided: $(GUIDE)
+
+# The rehearsal's models are pydantic's, as those of the showcase.
+$(GUIDE): $(RUST_SOURCES) $(wildcard scripts/rehearsal/*.py) scripts/record-profile \
+		$(STAMPS)/requirements-build $(STAMPS)/requirements-showcase
+	scripts/record-profile $(BIN)/python $@
