@@ -6,8 +6,8 @@ import gc
 
 __all__ = ["relieve"]
 
-# What holds before an application is loaded: who changes it knows better than we do.
-_AT_FIRST = gc.get_threshold()
+# What CPython begins with, by version. Who has changed it knows better than we do.
+_PYTHONS_OWN = {(700, 10, 10), (2000, 10, 10), (2000, 10, 0)}
 
 
 def relieve(threshold: int) -> None:
@@ -18,9 +18,9 @@ def relieve(threshold: int) -> None:
     good anyway; looking through all of it is what long pauses come from. Changes nothing for 0,
     and where the application has chosen by itself. docs/adr/0051.
     """
-    if not threshold or not gc.isenabled() or gc.get_threshold() != _AT_FIRST:
+    if not threshold or not gc.isenabled() or gc.get_threshold() not in _PYTHONS_OWN:
         return
     # Without a collection before it, which takes as long as a tenth of the start: what has become
     # garbage since the last one is kept, and that is little.
     gc.freeze()
-    gc.set_threshold(threshold, *_AT_FIRST[1:])
+    gc.set_threshold(threshold, *gc.get_threshold()[1:])

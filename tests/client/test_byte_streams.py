@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from scripted_server import ScriptedServer, answering, response, scripted
@@ -112,10 +113,52 @@ async def test_a_block_that_fails_closes_the_response_and_its_error_goes_on() ->
         assert got.is_closed and client.stats().open == 0
 
 
-async def test_a_stream_with_options_can_be_opened_again() -> None:
+async def test_a_block_is_for_one_request() -> None:
     async with opened() as (server, client):
         streaming = client.stream("GET", server.url, headers={"x-one": "1"}, timeout=5)
-        for _ in range(2):
-            async with streaming as got:
-                assert await got.aread() == b"hello"
-        assert [b"x-one: 1" in head for head in server.requests] == [True, True]
+        async with streaming as got:
+            with pytest.raises(RuntimeError, match="sent already"):
+                await streaming.__aenter__()
+            assert await got.aread() == b"hello"
+        assert [b"x-one: 1" in head for head in server.requests] == [True]
+
+
+def test_what_is_in_memory_is_read_on_any_loop() -> None:
+    async def read() -> list[object]:
+        made = hoopsnake.Response(200, content=b"one\ntwo")
+        return [
+            [piece async for piece in made.aiter_bytes()],
+            [line async for line in made.aiter_lines()],
+        ]
+
+    assert asyncio.run(read()) == [[b"one\ntwo"], ["one", "two"]]
+
+
+async def test_a_class_of_ones_own_sends_streams_in_its_own_way() -> None:
+    class Counting(hoopsnake.Client):
+        sent = 0
+
+        async def send(self, *arguments: Any, **options: Any) -> hoopsnake.Response:
+            self.sent += 1
+            return await super().send(*arguments, **options)
+
+    async with scripted(answering(response())) as server, Counting() as client:
+        async with client.stream("GET", server.url) as got:
+            assert await got.aread() == b"hello"
+        assert (await client.get(server.url)).content == b"hello"
+        assert client.sent == 2
+
+
+async def test_a_body_that_is_passed_on_ends_with_who_it_was_for() -> None:
+    from hoopsnake.web import StreamingResponse
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            raise OSError("the client has left")
+
+    async with scripted(half_an_answer) as server, hoopsnake.Client() as client:
+        async with client.stream("GET", server.url) as upstream:
+            passing = StreamingResponse(upstream.aiter_bytes())
+            with pytest.raises(OSError, match="has left"):
+                await passing(send)
+            assert upstream.is_closed and client.stats().open == 0

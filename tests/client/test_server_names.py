@@ -122,9 +122,24 @@ async def test_what_is_no_name_is_an_error_of_the_request(tmp_path: Path) -> Non
     ):
         with pytest.raises(hoopsnake.LocalProtocolError, match="'no name' is no name"):
             await client.get(server.url, extensions={"sni_hostname": "no name"})
-        with pytest.raises(TypeError, match="sni_hostname"):
-            await client.get(server.url, extensions={"sni_hostname": b"shop.example"})
+        with pytest.raises(hoopsnake.LocalProtocolError, match="is no name"):
+            await client.get(server.url, extensions={"sni_hostname": "é" * 70})
         assert client.stats().open == 0
+
+
+async def test_a_name_may_be_bytes_or_of_any_script_and_an_empty_is_none(
+    tmp_path: Path,
+) -> None:
+    async with (
+        named_server() as server,
+        hoopsnake.Client(verify=trusted(tmp_path)) as client,
+    ):
+        got = await client.get(server.url, extensions={"sni_hostname": b"shop.example"})
+        assert got.text == "hello"
+        for name in ("bücher.example", ""):
+            with pytest.raises(hoopsnake.ConnectError, match="certificate"):
+                await client.get(server.url, extensions={"sni_hostname": name})
+    assert server.names == ["shop.example", "xn--bcher-kva.example", None]
 
 
 async def test_a_redirect_to_another_origin_is_not_with_that_name(tmp_path: Path) -> None:

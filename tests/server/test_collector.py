@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from program import serving
+from program import serving, starting
 
 SOURCE = """
 import gc, json
@@ -42,6 +42,12 @@ async def test_the_threshold_can_be_chosen_and_0_leaves_python_alone(tmp_path: P
     threshold, *_ = await told(tmp_path, SOURCE, "--gc-threshold", "5000")
     assert threshold == [5000, *AT_FIRST[1:]]
     assert await told(tmp_path, SOURCE, "--gc-threshold", "0") == [AT_FIRST, 0, True]
+
+
+async def test_a_threshold_that_python_cannot_have_is_refused(tmp_path: Path) -> None:
+    async with starting(tmp_path, SOURCE, "--gc-threshold", "2147483648") as server:
+        await server.wait_for("--gc-threshold: 2147483648 is more than")
+        assert await server.ended() == 2
 
 
 @pytest.mark.parametrize(

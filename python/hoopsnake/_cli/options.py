@@ -105,6 +105,13 @@ def _mode(text: str) -> int:
     return int(text.removeprefix("0o"), 8)
 
 
+def _threshold(text: str) -> int:
+    count: int = AMOUNT.read(text)
+    if count >= 2**31:
+        raise ValueError(f"{text} is more than Python's collector can count")
+    return count
+
+
 _MODE = Kind("MODE", _mode, "{:o}".format, is_octal=True)
 
 
@@ -132,7 +139,7 @@ _APPLICATION = (
     Option("app_dir", PATH, "where to look for the module first"),
     Option(
         "gc_threshold",
-        AMOUNT,
+        AMOUNT._replace(read=_threshold),
         "new objects after which Python looks for cyclic garbage, unless the application sets "
         "that; 0 leaves its collector alone",
     ),

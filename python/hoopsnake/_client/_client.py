@@ -23,6 +23,7 @@ from hoopsnake._client._request import (
     ParamTypes,
     Request,
     query,
+    sni_hostname,
     with_params,
 )
 from hoopsnake._client._settings import Limits, Timeout, TimeoutTuple, as_timeout, for_engine
@@ -164,8 +165,14 @@ class Client:
         self._policies = policies_of(policies, self._timeout._for_engine())
         self._transport = transport
         hooked = self._on_request or self._on_response or self._policies or transport is not None
+        hooked = hooked or self._has_own_ways()
         self._is_plain = not (params or auth or self._logins or follow_redirects or hooked)
         self._plain = self._core.plain
+
+    def _has_own_ways(self) -> bool:
+        """Tell whether this is of a class that makes or sends requests in another way."""
+        ways = ("build_request", "send", "request")
+        return any(getattr(type(self), way) is not getattr(Client, way) for way in ways)
 
     @property
     def headers(self) -> Headers:
@@ -308,7 +315,7 @@ class Client:
             request.content_length,
             limits,
             not stream,
-            request.extensions.get("sni_hostname"),
+            sni_hostname(request.extensions),
         )
         return response
 
@@ -374,11 +381,10 @@ class Client:
             and (call := self._plain(method, url, None, False)) is not None
         ):
             return call
-        its_own = options.copy()
-        auth = its_own.pop("auth", CLIENTS_OWN)
-        follow = its_own.pop("follow_redirects", None)
-        timeout = its_own.pop("timeout", CLIENTS_OWN)
-        request = self.build_request(method, url, **its_own)  # type: ignore[misc]
+        auth = options.pop("auth", CLIENTS_OWN)
+        follow = options.pop("follow_redirects", None)
+        timeout = options.pop("timeout", CLIENTS_OWN)
+        request = self.build_request(method, url, **options)  # type: ignore[misc]
         return self.send(request, stream=True, auth=auth, follow_redirects=follow, timeout=timeout)
 
     def websocket(

@@ -243,8 +243,13 @@ class EventSource:
     async def _read_on(self) -> None:
         """Read until there is an event, or the stream is over."""
         while (response := self.response) is not None and not self._waiting:
-            # The events before it were taken; nothing behind it can be read.
-            check_fault(self._reader, response)
+            try:
+                # The events before it were taken; nothing behind it can be read.
+                check_fault(self._reader, response)
+            except RequestError:
+                response._close()
+                self.response = None
+                raise
             failure: RequestError | None = None
             piece: bytes | None = None
             try:

@@ -18,6 +18,7 @@ from hoopsnake._client._errors import (
     TotalTimeout,
 )
 from hoopsnake._client._proxy import Proxy
+from hoopsnake._client._request import sni_hostname
 from hoopsnake._client._settings import Limits
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class HTTPTransport(Base):  # type: ignore[misc]
                     length,
                     limits,
                     False,
-                    request.extensions.get("sni_hostname"),
+                    sni_hostname(request.extensions),
                 )
                 return response
             except (ConnectError, ConnectTimeout):

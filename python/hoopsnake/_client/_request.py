@@ -133,6 +133,22 @@ def query(params: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> str:
     return urlencode(pairs)
 
 
+def sni_hostname(extensions: Mapping[str, Any]) -> str | None:
+    """Return the name that TLS is to be with, as certificates have it; None for the URL's own.
+
+    What is no name stays as it is: the engine refuses it.
+    """
+    name: str | bytes | None = extensions.get("sni_hostname")
+    if isinstance(name, bytes):
+        name = name.decode("latin-1")
+    if not name:
+        return None
+    try:
+        return name if name.isascii() else name.encode("idna").decode()
+    except UnicodeError:
+        return name
+
+
 def plain(value: Any) -> str:
     """Write a parameter's value as people expect it in a URL."""
     if isinstance(value, bool):

@@ -16,15 +16,19 @@ if TYPE_CHECKING:
 
 
 class Streaming(contextlib.AbstractAsyncContextManager["Response"]):
-    """A request that is sent as a block begins, and whose response is closed at its end."""
+    """A request that is sent as a block begins, and whose response is closed at its end; once."""
 
     __slots__ = ("_given", "_open", "_response")
 
     def __init__(self, open: Open, method: str, url: URL | str, options: RequestOptions) -> None:
-        self._open, self._given = open, (method, url, options)
+        self._open: Open | None = open
+        self._given = (method, url, options)
 
     async def __aenter__(self) -> Response:
-        self._response = response = await self._open(*self._given)
+        open, self._open = self._open, None
+        if open is None:
+            raise RuntimeError("this request was sent already: call stream() for each block")
+        self._response = response = await open(*self._given)
         return response
 
     async def __aexit__(self, *_: object) -> None:

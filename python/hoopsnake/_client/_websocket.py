@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hoopsnake._client import _auth
 from hoopsnake._client._hops import Journey
+from hoopsnake._client._request import sni_hostname
 from hoopsnake._client._settings import as_timeout
 from hoopsnake._client._websocket_errors import HandshakeRefused
 from hoopsnake._native import URL, ClientWebSocket, open_websocket
@@ -142,7 +143,7 @@ class Handshake(Journey):
                 request,
                 limits,
                 self.terms,
-                request.extensions.get("sni_hostname"),
+                sni_hostname(request.extensions),
             )
         except HandshakeRefused as refusal:
             self.refusal = refusal

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from hoopsnake.web._json import to_json
-from hoopsnake.web._responses import StreamingResponse
+from hoopsnake.web._responses import StreamingResponse, ended
 
 __all__ = ["EventSourceResponse", "JSONLinesResponse", "ServerSentEvent"]
 
@@ -95,26 +94,16 @@ class JSONLinesResponse(StreamingResponse):
 
 
 async def _json_lines(content: AsyncIterable[Any]) -> AsyncGenerator[bytes, None]:
-    async with _ended(content):
+    async with ended(content):
         async for value in content:
             yield to_json(value) + b"\n"
 
 
 async def _encoded(content: AsyncIterable[Any]) -> AsyncGenerator[bytes, None]:
-    async with _ended(content):
+    async with ended(content):
         async for value in content:
             event = value if isinstance(value, ServerSentEvent) else ServerSentEvent(data=value)
             yield event.encode()
-
-
-@asynccontextmanager
-async def _ended(content: AsyncIterable[Any]) -> AsyncGenerator[None, None]:
-    """End a generator here and now, and not when somebody finds it."""
-    try:
-        yield
-    finally:
-        if isinstance(content, AsyncGenerator):
-            await content.aclose()
 
 
 async def _with_pings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from email.utils import format_datetime
 from http.cookies import SimpleCookie
@@ -180,19 +180,27 @@ class StreamingResponse(Response):
 async def _pieces(
     content: AsyncIterable[str | bytes] | Iterable[str | bytes],
 ) -> AsyncGenerator[str | bytes, None]:
-    if isinstance(content, AsyncGenerator):
-        # Ended here and now, should the client leave, and not when somebody finds it.
-        async with aclosing(content):
+    if isinstance(content, AsyncIterable):
+        async with ended(content):
             async for piece in content:
                 yield piece
-        return
-    if isinstance(content, AsyncIterable):
-        async for piece in content:
-            yield piece
         return
     iterator, end = iter(content), object()
     while (piece := await run_in_thread(next, iterator, end)) is not end:
         yield piece
+
+
+@asynccontextmanager
+async def ended(content: AsyncIterable[Any]) -> AsyncGenerator[None, None]:
+    """End a generator here and now, and not when somebody finds it; or what ends like one.
+
+    A body that is passed on from another server is such a thing, and has a connection.
+    """
+    try:
+        yield
+    finally:
+        if (aclose := getattr(content, "aclose", None)) is not None:
+            await aclose()
 
 
 def _raw(headers: Mapping[str, str] | None) -> RawHeaders:

@@ -114,7 +114,9 @@ impl Response {
     /// The body, piece by piece: as the engine reads it, or by Python where it is cut or made there.
     fn pieces(slf: Bound<'_, Self>, chunk_size: Option<usize>, raw: bool) -> PyResult<Bound<'_, PyAny>> {
         let py = slf.py();
-        if chunk_size.is_none() && slf.get().made(py).is_none() {
+        // What is in memory asks no loop for anything.
+        let is_here = !raw && slf.get().read_already(py).is_some();
+        if chunk_size.is_none() && !is_here && slf.get().made(py).is_none() {
             return Ok(Bound::new(py, ByteStream::new(slf.unbind(), raw))?.into_any());
         }
         streamed(py)?.call_method1(if raw { "raw_bytes_of" } else { "bytes_of" }, (slf, chunk_size))

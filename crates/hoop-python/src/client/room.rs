@@ -5,8 +5,8 @@
 //! 2. It has `length` bytes, which CPython has set aside and not initialised; the first `filled` of them are,
 //!    and `filled` is never more than `length`.
 //! 3. It is handed out when all of them are filled, and not before.
-//! 4. The kernel is advised on whole huge pages that lie within these bytes, so on nobody else's memory, and
-//!    the advice changes no contents.
+//! 4. The kernel is advised on whole huge pages that lie within these bytes. The advice changes no contents, so
+//!    that it may outlive them: it is the mapping's, which for blocks of the heap stays.
 
 use bytes::BufMut;
 use bytes::buf::UninitSlice;
