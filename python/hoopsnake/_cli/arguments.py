@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 from hoopsnake._cli.application import add_application_arguments
-from hoopsnake._cli.option_kinds import Kind
+from hoopsnake._cli.argument_reader import argument_reader
 from hoopsnake._cli.options import GROUPS, Group, Option
 from hoopsnake._cli.settings import CONFIG_VARIABLE
 
@@ -186,7 +185,7 @@ def _add_option(section: argparse._ArgumentGroup, group: Group, option: Option) 
         # A switch that is off by itself needs no second name to stay so, but a file may say "on".
         section.add_argument(option.flag, action=argparse.BooleanOptionalAction, **taken)
         return
-    taken |= {"metavar": kind.metavar, "type": _reader(kind)}
+    taken |= {"metavar": kind.metavar, "type": argument_reader(kind)}
     if kind.is_list:
         taken["action"] = "extend"
     if option.name == "app":
@@ -200,16 +199,6 @@ def _explanation(group: Group, option: Option) -> str:
     if default in (None, "", ()) or "(default:" in option.help:
         return option.help
     return f"{option.help} (default: {option.kind.write(default)})".replace("%", "%%")
-
-
-def _reader(kind: Kind) -> Callable[[str], Any]:
-    def read(text: str) -> Any:
-        try:
-            return kind.read(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return read
 
 
 class _Parser(argparse.ArgumentParser):

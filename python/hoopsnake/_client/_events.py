@@ -247,7 +247,6 @@ class EventSource:
                 # The events before it were taken; nothing behind it can be read.
                 check_fault(self._reader, response)
             except RequestError:
-                response._close()
                 self.response = None
                 raise
             failure: RequestError | None = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
+from hoopsnake._cli.argument_reader import argument_reader
 from hoopsnake._cli.option_kinds import AMOUNT, COUNT, PATH, SECONDS, SIZE, Kind
 
 __all__ = ["FetchOptions", "add_fetch_arguments"]
@@ -137,7 +137,7 @@ def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
 def add(group: argparse._ArgumentGroup, *names: str, kind: Kind, **more: Any) -> None:
     """Add an option with a value, whose default `FetchOptions` has."""
     group.add_argument(
-        *names, metavar=kind.metavar, type=reader(kind), default=argparse.SUPPRESS, **more
+        *names, metavar=kind.metavar, type=argument_reader(kind), default=argparse.SUPPRESS, **more
     )
 
 
@@ -153,15 +153,3 @@ def flag(
         default=argparse.SUPPRESS,
         help=help,
     )
-
-
-def reader(kind: Kind) -> Callable[[str], Any]:
-    """Return what reads a value for argparse, and says what is wrong with one."""
-
-    def read(text: str) -> Any:
-        try:
-            return kind.read(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return read

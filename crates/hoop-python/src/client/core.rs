@@ -147,6 +147,19 @@ impl ClientCore {
         Ok(target)
     }
 
+    /// The same, where TLS may be to be with another name.
+    pub(super) fn target_by_name(
+        &self,
+        url: &Bound<'_, PyAny>,
+        tls_name: Option<&str>,
+    ) -> PyResult<Arc<Target>> {
+        let target = self.target(url)?;
+        Ok(match tls_name {
+            Some(name) => Arc::new(target.with_tls_name(name)),
+            None => target,
+        })
+    }
+
     fn target_of(&self, py: Python<'_>, text: &str) -> PyResult<Arc<Target>> {
         if let Some(known) = self.targets.borrow(py).get(text) {
             return Ok(known.clone());
@@ -371,10 +384,7 @@ impl ClientCore {
         if is_empty && matches!(method, Method::POST | Method::PUT | Method::PATCH) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let mut target = this.target(url)?;
-        if let Some(name) = sni_hostname {
-            target = Arc::new(target.with_tls_name(name));
-        }
+        let target = this.target_by_name(url, sni_hostname)?;
         let sent = Sent::new(method, target, Arc::new(headers), Some(request));
         Ok(Self::call(
             slf,

@@ -2,7 +2,8 @@
 //!
 //! - `core`: a client's engine on its loop, and how a request of Python's becomes one.
 //! - `call`: what a program awaits.
-//! - `response`, `headers`, `url`: what it sees; `response_body` reads, `byte_stream` piece by piece, `decoder` unpacks what Python has made.
+//! - `response`, `headers`, `url`: what it sees; `response_body` reads, `byte_stream` piece by piece.
+//! - `decoder`: unpacks what Python has made.
 //! - `sent`: the request, as its response knows it; `standing`: the headers of all requests.
 //! - `cookies`, `credentials`, `proxies`, `redirects`: hoop-fetch's rules, for `hoopsnake._client`.
 //! - `websocket`: WebSockets, from their handshakes to their ends.

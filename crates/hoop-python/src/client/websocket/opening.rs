@@ -60,10 +60,7 @@ pub fn open_websocket(
 ) -> PyResult<Call> {
     let py = core.py();
     let headers = fields(&request.getattr(intern!(py, "headers"))?)?;
-    let mut target = core.get().target(&request.getattr(intern!(py, "url"))?)?;
-    if let Some(name) = sni_hostname {
-        target = Arc::new(target.with_tls_name(name));
-    }
+    let target = core.get().target_by_name(&request.getattr(intern!(py, "url"))?, sni_hostname)?;
     let sent = Arc::new(Sent::new(Method::GET, target, Arc::new(headers), Some(request.clone().unbind())));
     let mut timeouts = limits.map_or(Ok(core.get().timeouts), timeouts)?;
     let (opening, close_timeout) = terms.opening()?;
