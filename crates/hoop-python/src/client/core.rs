@@ -1,25 +1,20 @@
 //! A client's engine on the loop that runs, and how a request of Python's becomes one of the engine's.
 
 use std::collections::HashMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hoop_net::client::{
-    Client, Destination, Download, LocalFuture, Outgoing, Patience, Payload, Proxy, Surroundings, Timeouts,
-};
+use hoop_net::client::{Client, Destination, Download, Outgoing, Patience, Payload, Proxy, Timeouts};
 use http::header::{CONTENT_LENGTH, SET_COOKIE, TRANSFER_ENCODING};
 use http::{HeaderValue, Method};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyString};
 
-use super::call::{Call, Work, running_loop};
+use super::call::{Call, Work};
 use super::cookies::CookieJar;
 use super::failure::{named, raised};
 use super::headers::{Headers, fields};
@@ -30,10 +25,10 @@ use super::room::BytesRoom;
 use super::sent::{Sent, Target};
 use super::settings::{Settings, TimeoutTuple, timeouts};
 use super::standing::StandingHeaders;
+use super::surroundings::OnLoop;
 use super::upload;
 use super::url::Url;
 use crate::event_loop::LoopCore;
-use crate::event_loop::awaitable::Running;
 use crate::event_loop::state::LoopState;
 use crate::gil_cell::GilCell;
 
@@ -61,53 +56,6 @@ pub struct ClientCore {
 struct Engine {
     client: Rc<Client>,
     of: Arc<LoopState>,
-}
-
-/// The loop, as the engine sees it.
-struct OnLoop(Arc<LoopState>);
-
-impl Surroundings for OnLoop {
-    fn spawn(&self, task: LocalFuture<()>) {
-        // A closed loop drops it, and runs nothing that could wait for it.
-        Python::attach(|py| drop(self.0.spawn(py, task)));
-    }
-
-    /// As the loop resolves names, so that who has changed that is heard.
-    fn resolve(&self, host: &str, port: u16) -> LocalFuture<io::Result<Vec<SocketAddr>>> {
-        let looking = Python::attach(|py| {
-            let python_loop = running_loop(py)?;
-            let keywords = PyDict::new(py);
-            // SOCK_STREAM: else each address comes once for each kind of socket.
-            keywords.set_item(intern!(py, "type"), rustix::net::SocketType::STREAM.as_raw())?;
-            let coroutine = python_loop.call_method("getaddrinfo", (host, port), Some(&keywords))?;
-            Running::start(&python_loop, &coroutine)
-        });
-        let unresolved = |error: PyErr| io::Error::new(io::ErrorKind::NotFound, error.to_string());
-        Box::pin(async move {
-            let found = looking.map_err(unresolved)?.await.map_err(unresolved)?;
-            Python::attach(|py| addresses(found.bind(py))).map_err(unresolved)
-        })
-    }
-}
-
-/// The addresses of what `getaddrinfo` returns.
-fn addresses(found: &Bound<'_, PyAny>) -> PyResult<Vec<SocketAddr>> {
-    let mut addresses = Vec::new();
-    for entry in found.try_iter()? {
-        let socket_address = entry?.get_item(4)?;
-        let (host, port): (String, u16) =
-            (socket_address.get_item(0)?.extract()?, socket_address.get_item(1)?.extract()?);
-        let host = host.split('%').next().unwrap_or_default();
-        match host.parse::<IpAddr>() {
-            Ok(IpAddr::V6(address)) => {
-                let scope: u32 = socket_address.get_item(3)?.extract()?;
-                addresses.push(std::net::SocketAddrV6::new(address, port, 0, scope).into());
-            }
-            Ok(address) => addresses.push(SocketAddr::new(address, port)),
-            Err(_) => {}
-        }
-    }
-    Ok(addresses)
 }
 
 /// A request as far as Python has made it.

@@ -4,6 +4,7 @@
 //! - `call`: what a program awaits.
 //! - `response`, `headers`, `url`: what it sees; `response_body` reads, `byte_stream` piece by piece.
 //! - `decoder`: unpacks what Python has made.
+//! - `surroundings`: the loop, as the engine sees it.
 //! - `sent`: the request, as its response knows it; `standing`: the headers of all requests.
 //! - `cookies`, `credentials`, `proxies`, `redirects`: hoop-fetch's rules, for `hoopsnake._client`.
 //! - `websocket`: WebSockets, from their handshakes to their ends.
@@ -31,6 +32,7 @@ mod room;
 mod sent;
 mod settings;
 mod standing;
+mod surroundings;
 mod upload;
 mod url;
 mod websocket;
