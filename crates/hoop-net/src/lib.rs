@@ -1,6 +1,7 @@
 //! hoopsnake's network engine on tokio and hyper. Knows no Python.
 //!
 //! - [`LevelPoller`]: level-triggered readiness of foreign file descriptors.
+//! - [`Alarm`]: wakes a task at a moment, exactly.
 //! - [`PeerAddress`], [`ipv4_text`], [`ipv6_text`]: addresses as the kernel writes them.
 //! - [`ListenSocket`], [`Listener`]: where connections come from, TCP or Unix.
 //! - [`serve`]: the accept loop; each connection becomes a task of the embedder's executor.
@@ -16,6 +17,7 @@
 
 mod accept;
 mod address;
+mod alarm;
 mod answer;
 mod answered_body;
 mod application;
@@ -56,6 +58,7 @@ mod wire;
 
 pub use accept::serve;
 pub use address::Address;
+pub use alarm::Alarm;
 pub use application::{Application, Executor};
 pub use body::{BodyAborted, BodySender, Piece, ResponseBody};
 pub use compression::{Compression, Levels};

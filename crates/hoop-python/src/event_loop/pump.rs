@@ -4,10 +4,9 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
+use hoop_net::Alarm;
 use pyo3::prelude::*;
-use tokio::time::{Instant, Sleep};
 
 use super::calls;
 use super::handle::Handle;
@@ -21,15 +20,12 @@ const CALLBACKS_BETWEEN_POLLS: usize = 256;
 const TURNS_BETWEEN_POLLS: usize = 64;
 /// After so long without parking, other threads get the GIL (CPython's switch interval).
 const GIL_SWITCH_NANOSECONDS: u64 = 5_000_000;
-/// The longest sleep, as in asyncio; a deadline farther away is looked at again then.
-const LONGEST_SLEEP_SECONDS: f64 = 24.0 * 3600.0;
 
 /// Runs ready callbacks and due timers until the loop is told to stop.
 pub struct Pump {
     state: Arc<LoopState>,
-    sleep: Pin<Box<Sleep>>,
-    /// The deadline that `sleep` is set to.
-    armed: Option<f64>,
+    /// None until a timer is waited for: many a loop never does.
+    alarm: Option<Alarm>,
     gil_held_since: u64,
 }
 
@@ -44,13 +40,7 @@ pub async fn run(state: Arc<LoopState>, stopped_beforehand: bool) {
     if stopped_beforehand {
         tokio::task::yield_now().await;
     }
-    Pump {
-        state,
-        sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
-        armed: None,
-        gil_held_since: nanoseconds(),
-    }
-    .await;
+    Pump { state, alarm: None, gil_held_since: nanoseconds() }.await;
 }
 
 impl Pump {
@@ -106,23 +96,14 @@ impl Pump {
         }
     }
 
-    /// Sleeps until the next timer; says whether one is due already.
+    /// Waits for the next timer; says whether it is due already.
     fn wait_for_timer(&mut self, py: Python<'_>, cx: &mut Context<'_>) -> bool {
         let Some(deadline) = self.state.timers.borrow(py).next_deadline() else {
             return false;
         };
-        if self.armed != Some(deadline) {
-            let seconds = (deadline - LoopState::time()).clamp(0.0, LONGEST_SLEEP_SECONDS);
-            // `clamp` lets a NaN through. Such a timer is looked at when another one is due.
-            let seconds = if seconds.is_nan() { LONGEST_SLEEP_SECONDS } else { seconds };
-            self.sleep.as_mut().reset(Instant::now() + Duration::from_secs_f64(seconds));
-            self.armed = Some(deadline);
-        }
-        if self.sleep.as_mut().poll(cx).is_ready() {
-            self.armed = None;
-            return true;
-        }
-        false
+        // A cast would make NaN 0. Such a timer is looked at when another one is due.
+        let deadline = if deadline.is_nan() { u64::MAX } else { (deadline * 1e9).ceil() as u64 };
+        self.alarm.get_or_insert_with(Alarm::new).poll(deadline, nanoseconds(), cx)
     }
 
     /// Lets other Python threads run if this one has kept the GIL for long.
