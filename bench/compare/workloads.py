@@ -225,7 +225,7 @@ WORKLOADS: tuple[Workload, ...] = (
         key="calm-hello",
         title="GET hello at 70 % of each server's best, raw ASGI, evenly spread",
         application=HELLO,
-        servers=servers("uvicorn", "granian", "fastpysgi"),
+        servers=servers("uvicorn", "granian", "fastpysgi", LIMIT),
     ),
     OverloadWorkload(
         key="overload",

@@ -16,21 +16,89 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyIterator, PyList, PyMemoryView
 /// Bodies up to this size are copied: cheaper than keeping the Python object alive.
 const COPY_UP_TO: usize = 2048;
 
+/// A message as the dict that it is.
+fn dict_of<'a, 'py>(message: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyDict>> {
+    message
+        .cast()
+        .map_err(|_| PyTypeError::new_err(format!("an ASGI message is a dict, not {}", type_name(message))))
+}
+
+/// The type of a message.
+fn kind_of<'py>(kind: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyString>> {
+    let Some(kind) = kind else {
+        return Err(PyValueError::new_err("an ASGI message needs a 'type'"));
+    };
+    kind.cast_into()
+        .map_err(|error| PyTypeError::new_err(format!("the 'type' of an ASGI message is a str: {error}")))
+}
+
 /// The message as a dict, and its type.
 pub fn dict_and_type<'a, 'py>(
     message: &'a Bound<'py, PyAny>,
 ) -> PyResult<(&'a Bound<'py, PyDict>, Bound<'py, PyString>)> {
-    let py = message.py();
-    let Ok(dict) = message.cast::<PyDict>() else {
-        return Err(PyTypeError::new_err(format!("an ASGI message is a dict, not {}", type_name(message))));
-    };
-    let Some(kind) = dict.get_item(intern!(py, "type"))? else {
-        return Err(PyValueError::new_err("an ASGI message needs a 'type'"));
-    };
-    let kind = kind
-        .cast_into::<PyString>()
-        .map_err(|error| PyTypeError::new_err(format!("the 'type' of an ASGI message is a str: {error}")))?;
+    let dict = dict_of(message)?;
+    let kind = kind_of(dict.get_item(intern!(message.py(), "type"))?)?;
     Ok((dict, kind))
+}
+
+/// A message of an HTTP application, gone through once: to look each key up would cost three times as much.
+pub struct HttpMessage<'a, 'py> {
+    pub dict: &'a Bound<'py, PyDict>,
+    pub kind: Bound<'py, PyString>,
+    status: Option<Bound<'py, PyAny>>,
+    headers: Option<Bound<'py, PyAny>>,
+    body: Option<Bound<'py, PyAny>>,
+    more_body: Option<Bound<'py, PyAny>>,
+}
+
+impl<'a, 'py> HttpMessage<'a, 'py> {
+    pub fn read(message: &'a Bound<'py, PyAny>) -> PyResult<Self> {
+        let (py, dict) = (message.py(), dict_of(message)?);
+        let keys = [
+            intern!(py, "type"),
+            intern!(py, "status"),
+            intern!(py, "headers"),
+            intern!(py, "body"),
+            intern!(py, "more_body"),
+        ];
+        let mut values = [const { None }; 5];
+        let mut found = 0;
+        for (key, value) in dict {
+            // Keys that are written in a program are interned: the very objects that are looked for.
+            if let Some((_, slot)) = keys.iter().zip(&mut values).find(|(known, _)| known.is(&key)) {
+                *slot = Some(value);
+                found += 1;
+            }
+        }
+        if found < dict.len() {
+            // What is left may be others, or the same made at run time.
+            for (key, slot) in keys.iter().zip(&mut values).filter(|(_, slot)| slot.is_none()) {
+                *slot = dict.get_item(key)?;
+            }
+        }
+        let [kind, status, headers, body, more_body] = values;
+        Ok(Self { dict, kind: kind_of(kind)?, status, headers, body, more_body })
+    }
+
+    /// The status of 'http.response.start'.
+    pub fn status(&self) -> PyResult<StatusCode> {
+        needed_status(self.status.as_ref())
+    }
+
+    /// The headers of 'http.response.start'.
+    pub fn headers(&self) -> PyResult<HeaderMap> {
+        headers_if_any(self.headers.as_ref())
+    }
+
+    /// The body of 'http.response.body', missing or None counting as empty.
+    pub fn body(&self) -> PyResult<Bytes> {
+        body_if_any(self.body.as_ref())
+    }
+
+    /// Whether another 'http.response.body' follows this one.
+    pub fn more_body(&self) -> PyResult<bool> {
+        self.more_body.as_ref().map_or(Ok(false), PyAnyMethods::is_truthy)
+    }
 }
 
 /// The exception for a breach of the protocol.
@@ -53,11 +121,11 @@ fn type_name(value: &Bound<'_, PyAny>) -> String {
 
 /// The status of 'http.response.start'.
 pub fn status(message: &Bound<'_, PyDict>) -> PyResult<StatusCode> {
-    let py = message.py();
-    let Some(status) = message.get_item(intern!(py, "status"))? else {
-        return Err(PyValueError::new_err("'http.response.start' needs a 'status'"));
-    };
-    status_of(&status)
+    needed_status(message.get_item(intern!(message.py(), "status"))?.as_ref())
+}
+
+fn needed_status(status: Option<&Bound<'_, PyAny>>) -> PyResult<StatusCode> {
+    status.map_or_else(|| Err(PyValueError::new_err("'http.response.start' needs a 'status'")), status_of)
 }
 
 /// A status, if it is one.
@@ -167,8 +235,11 @@ fn text_of(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
 
 /// The headers of a response start or a WebSocket accept.
 pub fn headers(message: &Bound<'_, PyDict>) -> PyResult<HeaderMap> {
-    let pairs = message.get_item(intern!(message.py(), "headers"))?;
-    pairs.filter(|pairs| !pairs.is_none()).map_or_else(|| Ok(HeaderMap::new()), |pairs| headers_of(&pairs))
+    headers_if_any(message.get_item(intern!(message.py(), "headers"))?.as_ref())
+}
+
+fn headers_if_any(pairs: Option<&Bound<'_, PyAny>>) -> PyResult<HeaderMap> {
+    pairs.filter(|pairs| !pairs.is_none()).map_or_else(|| Ok(HeaderMap::new()), headers_of)
 }
 
 /// Pairs of bytes as headers.
@@ -286,8 +357,11 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 
 /// The body of 'http.response.body', missing or None counting as empty.
 pub fn body(message: &Bound<'_, PyDict>) -> PyResult<Bytes> {
-    let Some(value) = message.get_item(intern!(message.py(), "body"))? else { return Ok(Bytes::new()) };
-    bytes_of(&value, "'body' of an ASGI message")
+    body_if_any(message.get_item(intern!(message.py(), "body"))?.as_ref())
+}
+
+fn body_if_any(body: Option<&Bound<'_, PyAny>>) -> PyResult<Bytes> {
+    body.map_or_else(|| Ok(Bytes::new()), |body| bytes_of(body, "'body' of an ASGI message"))
 }
 
 /// Whether another 'http.response.body' follows this one.

@@ -28,8 +28,10 @@ pub struct ScopeTemplates {
     websocket: Py<PyDict>,
     extensions: ExtensionTemplates,
     names: HeaderNames,
-    /// Copies of `http` that have a target.
+    /// Copies of `http` that have a target, and an end of ours, by the address of its object.
     targets: Recurring<PyDict>,
+    /// Ends of ours.
+    ends: Recurring<PyAny>,
     /// Headers, by the address of their name's object.
     pairs: Recurring<PyTuple>,
     root_path: String,
@@ -56,11 +58,16 @@ pub struct Ends {
 }
 
 impl Ends {
-    pub fn new(py: Python<'_>, facts: &ConnectionFacts, is_trusted: bool) -> PyResult<Self> {
+    pub fn new(
+        py: Python<'_>,
+        facts: &ConnectionFacts,
+        is_trusted: bool,
+        scopes: &ScopeTemplates,
+    ) -> PyResult<Self> {
         Ok(Self {
-            client: end(py, &facts.peer)?,
+            client: end(py, &facts.peer)?.unbind(),
             is_trusted,
-            server: end(py, &facts.local)?,
+            server: scopes.own_end(py, &facts.local)?.unbind(),
             tls: facts.tls.as_ref().map(|facts| tls_extension(py, facts)).transpose()?,
             interim: facts.interim.clone(),
             outlived: GilCell::default(),
@@ -119,14 +126,14 @@ fn tls_extension(py: Python<'_>, facts: &TlsFacts) -> PyResult<Py<PyDict>> {
     Ok(extension.unbind())
 }
 
-fn end(py: Python<'_>, address: &Address) -> PyResult<Py<PyAny>> {
+fn end<'py>(py: Python<'py>, address: &Address) -> PyResult<Bound<'py, PyAny>> {
     Ok(match address {
-        Address::Ip(ip) => (ip.ip().to_string(), ip.port()).into_pyobject(py)?.into_any().unbind(),
+        Address::Ip(ip) => (ip.ip().to_string(), ip.port()).into_pyobject(py)?.into_any(),
         // ASGI: "the path of the Unix socket and None".
         Address::Unix(Some(path)) => {
-            (path.to_string_lossy().into_owned(), py.None()).into_pyobject(py)?.into_any().unbind()
+            (path.to_string_lossy().into_owned(), py.None()).into_pyobject(py)?.into_any()
         }
-        Address::Unix(None) => py.None(),
+        Address::Unix(None) => py.None().into_bound(py),
     })
 }
 
@@ -163,10 +170,26 @@ impl ScopeTemplates {
             extensions: ExtensionTemplates::new(py, debug)?,
             names: HeaderNames::new(py),
             targets: Recurring::new(),
+            ends: Recurring::new(),
             pairs: Recurring::new(),
             root_path,
             state,
         })
+    }
+
+    /// Our end of a connection: one object for many, as there are few such addresses.
+    fn own_end<'py>(&self, py: Python<'py>, address: &Address) -> PyResult<Bound<'py, PyAny>> {
+        let (kind, text) = match address {
+            Address::Ip(ip) => (usize::from(ip.port()), ip.ip().to_string()),
+            Address::Unix(path) => {
+                (usize::MAX, path.as_ref().map_or_else(String::new, |path| path.to_string_lossy().into()))
+            }
+        };
+        match self.ends.look(py, kind, text.as_bytes()) {
+            Look::Known(known) => Ok(known),
+            Look::Again => end(py, address).inspect(|made| self.ends.keep(py, kind, text.as_bytes(), made)),
+            Look::New => end(py, address),
+        }
     }
 
     /// Whether the application has the whole path for itself.
@@ -187,7 +210,7 @@ impl ScopeTemplates {
         caller: &Caller,
         id: Option<&RequestId>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let scope = self.http_with_target(py, parts, prefix(caller))?;
+        let scope = self.http_with_target(py, parts, &ends.server, prefix(caller))?;
         if parts.method != Method::GET {
             scope.set_item(intern!(py, "method"), method(py, &parts.method))?;
         }
@@ -210,6 +233,7 @@ impl ScopeTemplates {
     ) -> PyResult<Bound<'py, PyDict>> {
         let scope = self.websocket.bind(py).copy()?;
         self.set_target(&scope, parts, prefix(caller))?;
+        scope.set_item(intern!(py, "server"), &ends.server)?;
         let offered = parts.headers.get_all(http::header::SEC_WEBSOCKET_PROTOCOL);
         let names = offered.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
         let names =
@@ -229,22 +253,25 @@ impl ScopeTemplates {
         &self,
         py: Python<'py>,
         parts: &Parts,
+        server: &Py<PyAny>,
         prefix: &str,
     ) -> PyResult<Bound<'py, PyDict>> {
         let make = || {
             let scope = self.http.bind(py).copy()?;
             self.set_target(&scope, parts, prefix)?;
+            scope.set_item(intern!(py, "server"), server)?;
             Ok(scope)
         };
         let path = parts.uri.path().as_bytes();
         if parts.uri.query().is_some() || !prefix.is_empty() {
             return make();
         }
-        match self.targets.look(py, 0, path) {
+        let kind = server.as_ptr().addr();
+        match self.targets.look(py, kind, path) {
             Look::Known(template) => template.copy(),
             Look::Again => {
                 let template = make()?;
-                self.targets.keep(py, 0, path, &template);
+                self.targets.keep(py, kind, path, &template);
                 template.copy()
             }
             Look::New => make(),
@@ -283,7 +310,6 @@ impl ScopeTemplates {
         let forwarded_host = caller.changed.as_ref().and_then(|changed| changed.host.as_deref());
         scope.set_item(intern!(py, "headers"), self.headers(py, parts, forwarded_host)?)?;
         scope.set_item(intern!(py, "client"), &caller.client)?;
-        scope.set_item(intern!(py, "server"), &ends.server)?;
         match parts.version {
             Version::HTTP_10 => scope.set_item(intern!(py, "http_version"), intern!(py, "1.0"))?,
             Version::HTTP_2 => scope.set_item(intern!(py, "http_version"), intern!(py, "2"))?,

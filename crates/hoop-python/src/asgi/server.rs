@@ -307,7 +307,7 @@ impl Application for Bridge {
     fn connected(&self, facts: &ConnectionFacts) -> OpenEnds {
         Python::attach(|py| {
             let is_trusted = self.state.observed.callers.trusts(&facts.peer);
-            let ends = Ends::new(py, facts, is_trusted).unwrap_or_else(|error| {
+            let ends = Ends::new(py, facts, is_trusted, &self.state.scopes).unwrap_or_else(|error| {
                 error.write_unraisable(py, None);
                 Ends::unknown(py)
             });

@@ -30,7 +30,7 @@ use pyo3::types::{PyBytes, PyDict};
 use super::audience::{Follower, Memberships};
 use super::conversation::Conversation;
 use super::file_message::{path_send, zero_copy_send};
-use super::message;
+use super::message::HttpMessage;
 use super::reply::{Answer, Replies, Reply, client_closed, plain};
 use super::request_body::{Reading, RequestBody, poll_chunk};
 use super::request_line::{Outcome, RequestLine};
@@ -290,18 +290,17 @@ impl Conversation for Exchange {
 
     fn send(self: Arc<Self>, message: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = message.py();
-        let (dict, kind) = message::dict_and_type(message)?;
-        match kind.to_str()? {
-            "http.response.start" => self.start_response(dict),
-            "http.response.body" => {
-                self.send_body(py, message::body(dict)?.into(), message::more_body(dict)?)
-            }
+        let message = HttpMessage::read(message)?;
+        let dict = message.dict;
+        match message.kind.to_str()? {
+            "http.response.start" => self.start_response(&message),
+            "http.response.body" => self.send_body(py, message.body()?.into(), message.more_body()?),
             "http.response.trailers" => self.send_trailers(dict),
             "http.response.early_hint" => self.send_hint(dict),
             "http.response.debug" if self.server.scopes.announces_debug() => self.send_debug(dict),
             "http.response.pathsend" => self.send_body(py, path_send(dict)?.into(), false),
             "http.response.zerocopysend" => {
-                self.send_body(py, zero_copy_send(dict)?.into(), message::more_body(dict)?)
+                self.send_body(py, zero_copy_send(dict)?.into(), message.more_body()?)
             }
             other => Err(PyValueError::new_err(format!(
                 "an HTTP application sends 'http.response.start', 'http.response.body' and what \

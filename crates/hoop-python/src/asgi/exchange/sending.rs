@@ -12,14 +12,14 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::super::message;
+use super::super::message::{self, HttpMessage};
 use super::Exchange;
 use crate::errors::client_disconnected;
 
 impl Exchange {
-    pub(super) fn start_response(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
-        let status = message::status(dict)?;
-        let mut headers = message::headers(dict)?;
+    pub(super) fn start_response(&self, message: &HttpMessage<'_, '_>) -> PyResult<()> {
+        let (dict, status) = (message.dict, message.status()?);
+        let mut headers = message.headers()?;
         // Nearly always the three keys are type, status and headers.
         let trailers = (dict.len() != 3 || headers.is_empty()) && message::trailers(dict)?;
         if trailers {
