@@ -89,7 +89,7 @@ pub struct Limiter {
 impl Limiter {
     /// Counts from nothing.
     pub fn new(limits: Limits) -> Rc<Self> {
-        heap::keep_more();
+        heap::keep_free(heap::FOR_SERVERS);
         let shortest = [limits.pace.shortest(), limits.answer].into_iter().flatten().min();
         let tick = shortest.map_or(LONGEST_TICK, |limit| limit / TICKS_PER_LIMIT);
         let tick = tick.clamp(SHORTEST_TICK, LONGEST_TICK);

@@ -45,6 +45,7 @@ use tokio::time::{Instant, sleep};
 use self::dial::Dialer;
 use self::names::Names;
 use self::pool::Pool;
+use crate::heap;
 
 pub use decode::Decoding;
 pub use destination::{Destination, Origin, UrlFault};
@@ -91,7 +92,7 @@ pub struct Client {
 impl Client {
     /// One without connections.
     pub fn new(options: ClientOptions, surroundings: Rc<dyn Surroundings>) -> Rc<Self> {
-        crate::heap::keep_more();
+        heap::keep_free(heap::FOR_CLIENTS);
         let ClientOptions { trust, protocols, pool, unix_socket, names_for } = options;
         let names = Names::new(surroundings.clone(), names_for);
         Rc::new(Self {
