@@ -1,9 +1,8 @@
 //! What a WebSocket application receives (ASGI WebSocket spec, "Connect", "Receive", "Disconnect").
 
-use hoop_net::Message;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyDict, PyString};
 
 use crate::event_loop::stepwise::Step;
 
@@ -18,19 +17,12 @@ pub fn event<'py>(
     Ok(Step::Done(event.into_any().unbind()))
 }
 
-pub fn received(py: Python<'_>, message: Message) -> PyResult<Step> {
-    match message {
-        Message::Text(text) => {
-            event(py, intern!(py, "websocket.receive"), |event| event.set_item(intern!(py, "text"), text))
-        }
-        Message::Binary(bytes) => event(py, intern!(py, "websocket.receive"), |event| {
-            event.set_item(intern!(py, "bytes"), PyBytes::new(py, &bytes))
-        }),
-        Message::Shared(shared) => event(py, intern!(py, "websocket.receive"), |event| {
-            event.set_item(intern!(py, "bytes"), PyBytes::new(py, shared.payload()))
-        }),
-        Message::Close { code, reason } => disconnected(py, code, &reason),
-    }
+/// A message: a str if it is text, bytes if not.
+pub fn received(py: Python<'_>, value: Py<PyAny>, is_text: bool) -> PyResult<Step> {
+    event(py, intern!(py, "websocket.receive"), |event| {
+        let key = if is_text { intern!(py, "text") } else { intern!(py, "bytes") };
+        event.set_item(key, value)
+    })
 }
 
 pub fn disconnected(py: Python<'_>, code: u16, reason: &str) -> PyResult<Step> {

@@ -9,7 +9,7 @@ use hoop_net::{Message, PendingWebSocket, WebSocket};
 use pyo3::prelude::*;
 use tokio::time::{sleep, timeout};
 
-use super::progress::{payload, size};
+use super::progress::{Arrived, payload, size};
 use super::{ABNORMAL, Session};
 
 /// How long the application may take to answer what came right before the client's close frame.
@@ -44,13 +44,15 @@ impl Session {
                     return Poll::Ready(());
                 }
                 Poll::Ready(Some(message)) => {
-                    let mut progress = self.progress.borrow_mut(py);
                     // An application that has closed reads nothing any more.
-                    if !progress.state.is_closed() {
+                    if !self.progress.borrow(py).state.is_closed()
+                        && let Some(arrived) = Arrived::of(py, &message)
+                    {
+                        let mut progress = self.progress.borrow_mut(py);
                         progress.is_waiting = false;
-                        progress.incoming_bytes += size(&message);
+                        progress.incoming_bytes += arrived.size;
                         progress.received += payload(&message) as u64;
-                        progress.incoming.push_back(message);
+                        progress.incoming.push_back(arrived);
                         self.server.tally.borrow_mut(py).sockets.received += 1;
                     }
                 }

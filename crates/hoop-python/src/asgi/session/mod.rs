@@ -30,7 +30,7 @@ use super::session_events::{disconnected, event, received};
 use crate::event_loop::promise::Waiters;
 use crate::event_loop::stepwise::Step;
 use crate::gil_cell::{GilCell, GilSlot};
-use progress::{Progress, size};
+use progress::Progress;
 
 /// So many bytes may wait for the client before `send()` waits too.
 const SEND_AHEAD: usize = 64 * 1024;
@@ -98,7 +98,7 @@ impl Conversation for Session {
             return event(py, intern!(py, "websocket.connect"), |_| Ok(()));
         }
         if let Some(message) = progress.incoming.pop_front() {
-            progress.incoming_bytes -= size(&message);
+            progress.incoming_bytes -= message.size;
             // The connection may be read on.
             let carrier = if progress.held_up && progress.may_take_more() {
                 progress.held_up = false;
@@ -110,7 +110,7 @@ impl Conversation for Session {
             if let Some(carrier) = carrier {
                 carrier.wake();
             }
-            return received(py, message);
+            return received(py, message.value, message.is_text);
         }
         if let Some((code, reason)) = progress.end.clone() {
             drop(progress);
