@@ -10,12 +10,14 @@ use hoop_sched::SweptList;
 use http::request::Parts;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use tokio::task::AbortHandle;
 
 use super::caller::{Caller, CallerRules};
 use super::conversation::{Conversation, ReceiveFunction, SendFunction};
 use super::deadlines::{Deadlines, Running};
+use super::direct_calls::{DirectCall, Place, callable};
 use super::exchange::Exchange;
 use super::request_id::{RequestId, RequestIds};
 use super::request_line::RequestLine;
@@ -194,9 +196,9 @@ impl ServerState {
             self.end(py, ending, outcome_of(py, &task));
             return;
         }
-        let callback = TaskEnd { server: self.clone(), ending: ending.clone() };
-        let added = Py::new(py, callback)
-            .and_then(|callback| task.call_method1(py, intern!(py, "add_done_callback"), (callback,)));
+        let added = TaskEnd::create(py, self.clone(), ending.clone()).and_then(|callback| {
+            calls::call_method(&task, intern!(py, "add_done_callback"), &[callback.as_any()])
+        });
         match added {
             Ok(_) => {
                 ending.goes_on(py, &task);
@@ -344,10 +346,18 @@ fn outcome_of(py: Python<'_>, task: &Py<PyAny>) -> PyResult<Py<PyAny>> {
 }
 
 /// The done-callback of an application's task.
-#[pyclass(frozen, module = "hoopsnake._native")]
+#[pyclass(frozen, freelist = 64, module = "hoopsnake._native")]
 struct TaskEnd {
+    place: Place,
     server: Arc<ServerState>,
     ending: Arc<dyn Ending>,
+}
+
+impl TaskEnd {
+    fn create(py: Python<'_>, server: Arc<ServerState>, ending: Arc<dyn Ending>) -> PyResult<Py<Self>> {
+        static READY: PyOnceLock<()> = PyOnceLock::new();
+        callable(py, &READY, Self { place: Place::of::<Self>(), server, ending })
+    }
 }
 
 #[pymethods]
@@ -357,5 +367,22 @@ impl TaskEnd {
         drop(held);
         // Not `end`: an exception that stops the loop has left it from the task's own step.
         self.ending.clone().returned(py, outcome_of(py, &task));
+    }
+}
+
+impl DirectCall for TaskEnd {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    #[inline]
+    fn call(&self, py: Python<'_>, arguments: &[Bound<'_, PyAny>]) -> Option<PyResult<Py<PyAny>>> {
+        match arguments {
+            [task] => {
+                self.__call__(py, task.clone().unbind());
+                Some(Ok(py.None()))
+            }
+            _ => None,
+        }
     }
 }

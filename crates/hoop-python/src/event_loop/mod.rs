@@ -41,7 +41,7 @@ use self::handle::Handle;
 use self::pending_tasks::{PendingTasks, sweep};
 use self::readers::{Direction, Readers, Source, file_descriptor};
 use self::runtime::Parking;
-use self::state::LoopState;
+use self::state::{LoopState, future_keywords};
 use self::statistics::Statistics;
 use self::task_factory::from_factory;
 use crate::errors::{internal, loop_is_closed, os_error};
@@ -371,8 +371,10 @@ impl LoopCore {
 
     pub fn create_future(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        let keywords = PyDict::new(py);
-        keywords.set_item(intern!(py, "loop"), slf)?;
+        let keywords = match slf.get().state.future_keywords(py) {
+            Some(keywords) => keywords,
+            None => future_keywords(slf.as_any())?.into_bound(py),
+        };
         Imports::get(py)?.asyncio_future.call(py, (), Some(&keywords))
     }
 

@@ -35,6 +35,14 @@ pub const READ_BUFFER: usize = 256 * 1024;
 /// GIL, and no more than 1.5 MB.
 const SPARE_HANDLES: usize = 16 * 1024;
 
+/// What a future of a loop is made with.
+pub fn future_keywords(python_loop: &Bound<'_, PyAny>) -> PyResult<Py<PyDict>> {
+    let py = python_loop.py();
+    let keywords = PyDict::new(py);
+    keywords.set_item(intern!(py, "loop"), python_loop)?;
+    Ok(keywords.unbind())
+}
+
 /// The state that a loop shares with its handles, transports and servers.
 #[derive(Debug)]
 pub struct LoopState {
@@ -52,6 +60,8 @@ pub struct LoopState {
     after_turn: GilCell<Vec<Waker>>,
     /// The Python loop object, held only while it runs: its exception handler is called through it.
     python_loop: GilCell<Option<Py<PyAny>>>,
+    /// `{"loop": loop}`, what each of its futures is made with; while it runs too.
+    future_keywords: GilCell<Option<Py<PyDict>>>,
     pub outputs: HeldOutputs,
     pub transports: OpenTransports,
     /// What is awaited of the engine.
@@ -76,6 +86,7 @@ impl LoopState {
             fatal: GilCell::default(),
             after_turn: GilCell::default(),
             python_loop: GilCell::default(),
+            future_keywords: GilCell::default(),
             outputs: HeldOutputs::default(),
             transports: OpenTransports::default(),
             flights: Flights::default(),
@@ -285,7 +296,14 @@ impl LoopState {
 
     pub fn started(&self, py: Python<'_>, python_loop: Py<PyAny>) {
         self.meter.borrow_mut(py).started(runtime::nanoseconds());
+        drop(self.future_keywords.replace(py, future_keywords(python_loop.bind(py)).ok()));
         self.python_loop.replace(py, Some(python_loop));
+    }
+
+    /// What a future of this loop is made with, if the loop runs.
+    #[inline]
+    pub fn future_keywords<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyDict>> {
+        self.future_keywords.borrow(py).as_ref().map(|keywords| keywords.bind(py).clone())
     }
 
     /// Forgets what only a running loop has.
@@ -293,7 +311,7 @@ impl LoopState {
         self.forget_waker(py);
         self.awake.set(py, false);
         self.stopping.set(py, false);
-        drop(self.python_loop.take(py));
+        drop((self.python_loop.take(py), self.future_keywords.take(py)));
         self.fatal.take(py)
     }
 
