@@ -36,6 +36,26 @@ def test_a_child_of_a_running_loop_runs_a_loop_of_its_own(start_program: StartPr
     assert output(process) == "7\n"
 
 
+def test_a_child_that_leaves_through_the_loop_takes_no_timer_of_the_parent(start_program: StartProgram) -> None:
+    process = start_program("""
+        import sys
+        import warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+
+        async def main():
+            await asyncio.sleep(0.001)
+            child = os.fork()
+            if child == 0:
+                sys.exit(7)
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            await asyncio.sleep(0.001)
+            return code
+
+        print(asyncio.Runner(loop_factory=new_loop).run(main()))
+    """)
+    assert output(process) == "7\n"
+
+
 def test_work_in_forked_processes_may_use_asyncio(start_program: StartProgram) -> None:
     process = start_program("""
         import multiprocessing

@@ -1,4 +1,4 @@
-//! Python objects that were made of what clients sent, kept for whoever sends the same again.
+//! Python objects that were made of what clients sent, or where they came to, kept for who does the same again.
 //!
 //! A program asks for the same few targets, and every browser of a kind sends the same headers. What is
 //! kept is what was wanted twice with nothing else in between that wants its place, so that what comes once

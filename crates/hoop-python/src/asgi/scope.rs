@@ -38,7 +38,7 @@ pub struct ScopeTemplates {
     state: Option<Py<PyDict>>,
 }
 
-/// The ends of a connection as scopes show them, made once a connection.
+/// The ends of a connection as scopes show them: the client's is made for each, ours is one for many.
 pub struct Ends {
     pub client: Py<PyAny>,
     /// Whether the client is a proxy whose word about its own clients counts.

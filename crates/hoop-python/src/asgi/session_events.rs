@@ -17,12 +17,9 @@ pub fn event<'py>(
     Ok(Step::Done(event.into_any().unbind()))
 }
 
-/// A message: a str if it is text, bytes if not.
-pub fn received(py: Python<'_>, value: Py<PyAny>, is_text: bool) -> PyResult<Step> {
-    event(py, intern!(py, "websocket.receive"), |event| {
-        let key = if is_text { intern!(py, "text") } else { intern!(py, "bytes") };
-        event.set_item(key, value)
-    })
+/// A message: a str under 'text', or bytes under 'bytes'.
+pub fn received(py: Python<'_>, (key, value): (&Bound<'_, PyString>, Py<PyAny>)) -> PyResult<Step> {
+    event(py, intern!(py, "websocket.receive"), |event| event.set_item(key, value))
 }
 
 pub fn disconnected(py: Python<'_>, code: u16, reason: &str) -> PyResult<Step> {

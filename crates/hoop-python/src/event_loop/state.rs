@@ -24,8 +24,8 @@ use super::transport::SocketTransport;
 use crate::errors::loop_is_closed;
 use crate::gil_cell::GilCell;
 
-/// The most that is read of a stream at once. Blocks of 128 KiB and more glibc asks of the kernel one
-/// by one, and each page of them costs a fault; a large read must stay below that.
+/// The most that is read of a stream at once. Where nothing has told it otherwise, glibc asks the kernel for
+/// blocks of 128 KiB and more one by one, and each page of them costs a fault; a large read stays below that.
 pub const READ_AT_ONCE: usize = 120 * 1024;
 /// The largest datagram that arrives whole, as in asyncio: those of Unix sockets may be that large.
 /// One buffer of this size serves all sockets of a loop, as only one reads at a time.

@@ -44,14 +44,15 @@ impl Session {
                     return Poll::Ready(());
                 }
                 Poll::Ready(Some(message)) => {
+                    let payload = payload(&message) as u64;
                     // An application that has closed reads nothing any more.
                     if !self.progress.borrow(py).state.is_closed()
-                        && let Some(arrived) = Arrived::of(py, &message)
+                        && let Some(arrived) = Arrived::of(py, message)
                     {
                         let mut progress = self.progress.borrow_mut(py);
                         progress.is_waiting = false;
                         progress.incoming_bytes += arrived.size;
-                        progress.received += payload(&message) as u64;
+                        progress.received += payload;
                         progress.incoming.push_back(arrived);
                         self.server.tally.borrow_mut(py).sockets.received += 1;
                     }

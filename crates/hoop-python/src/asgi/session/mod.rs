@@ -110,7 +110,7 @@ impl Conversation for Session {
             if let Some(carrier) = carrier {
                 carrier.wake();
             }
-            return received(py, message.value, message.is_text);
+            return received(py, message.into_item(py));
         }
         if let Some((code, reason)) = progress.end.clone() {
             drop(progress);

@@ -6,6 +6,7 @@ use std::task::Waker;
 use hoop_asgi::SessionState;
 use hoop_net::{Message, WebSocketHandshake};
 use http::StatusCode;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
@@ -77,27 +78,40 @@ impl Progress {
     }
 }
 
-/// A message that waits for the application, in the shape in which that gets it.
-///
-/// It is made when the message arrives: what it was read into is warm then, and free for the next one. Fifty
-/// messages of 64 KiB, made when they are asked for, would all have left the processor's cache again.
+/// A message that waits for the application.
 pub struct Arrived {
-    pub value: Py<PyAny>,
-    pub is_text: bool,
+    content: Content,
     /// What it counts for in the limits.
     pub size: usize,
 }
 
+/// Bytes become Python's when they arrive: what they were read into is warm then, and free for the next ones.
+/// Fifty messages of 64 KiB, made when they are asked for, would all have left the processor's cache again.
+/// Text stays as it came: a str may take four times the memory, and it is the application that takes it.
+enum Content {
+    Text(String),
+    Bytes(Py<PyBytes>),
+}
+
 impl Arrived {
     /// `None` for the end, which is no message.
-    pub fn of(py: Python<'_>, message: &Message) -> Option<Self> {
-        let (value, is_text) = match message {
-            Message::Text(text) => (PyString::new(py, text).into_any(), true),
-            Message::Binary(bytes) => (PyBytes::new(py, bytes).into_any(), false),
-            Message::Shared(shared) => (PyBytes::new(py, shared.payload()).into_any(), false),
+    pub fn of(py: Python<'_>, message: Message) -> Option<Self> {
+        let size = size(&message);
+        let content = match message {
+            Message::Text(text) => Content::Text(text),
+            Message::Binary(bytes) => Content::Bytes(PyBytes::new(py, &bytes).unbind()),
+            Message::Shared(shared) => Content::Bytes(PyBytes::new(py, shared.payload()).unbind()),
             Message::Close { .. } => return None,
         };
-        Some(Self { value: value.unbind(), is_text, size: size(message) })
+        Some(Self { content, size })
+    }
+
+    /// What 'websocket.receive' has of it, and under which key.
+    pub fn into_item(self, py: Python<'_>) -> (&Bound<'_, PyString>, Py<PyAny>) {
+        match self.content {
+            Content::Text(text) => (intern!(py, "text"), PyString::new(py, &text).into_any().unbind()),
+            Content::Bytes(bytes) => (intern!(py, "bytes"), bytes.into_any()),
+        }
     }
 }
 
