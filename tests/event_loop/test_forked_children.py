@@ -36,7 +36,9 @@ def test_a_child_of_a_running_loop_runs_a_loop_of_its_own(start_program: StartPr
     assert output(process) == "7\n"
 
 
-def test_a_child_that_leaves_through_the_loop_takes_no_timer_of_the_parent(start_program: StartProgram) -> None:
+def test_a_child_that_leaves_through_the_loop_takes_no_timer_of_the_parent(
+    start_program: StartProgram,
+) -> None:
     process = start_program("""
         import sys
         import warnings

@@ -32,7 +32,8 @@ def test_a_sleep_ends_within_a_fraction_of_a_millisecond(loop: AbstractEventLoop
             late.append(loop.time() - due)
         return sorted(late)
 
-    # A busy machine has many of them late; a timer that counts in milliseconds is, by 1.2 in the mean.
+    # A busy machine has many of them late. A timer that counts in milliseconds is, by 1.2 in the
+    # mean, on any machine.
     tries = (loop.run_until_complete(lateness()) for _ in range(5))
     assert any(late[3] < 0.0005 for late in tries)
 

@@ -62,7 +62,8 @@ async def test_each_request_names_the_address_that_it_came_to_however_often_the_
     binds = ("127.0.0.1:0", f"unix:{path}", "127.0.0.1:0")
     async with served(app, bind=binds, port=8000, lifespan="off") as server:
         first, _, second = await listened_on(server)
-        addresses = [str(path), *(("127.0.0.1", int(each.rpartition(":")[2])) for each in (first, second))]
+        ports = [int(each.rpartition(":")[2]) for each in (first, second)]
+        addresses = [str(path), *(("127.0.0.1", port) for port in ports)]
         for _ in range(4):
             for address in addresses:
                 assert await body_over(address, "/same") == b"/same"
