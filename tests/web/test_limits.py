@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from asgi_messages import Answer, ask, echo, scope_of, text
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hoopsnake.web import App, Request
@@ -25,6 +25,7 @@ from hoopsnake.web.middleware import (
 # Rates.
 
 
+@example(interval=1.8153740507484244, burst=1, steps=[1.8098593275836024, 1.8153740507484244])
 @given(
     interval=st.floats(0.001, 100),
     burst=st.integers(1, 20),
@@ -40,9 +41,11 @@ def test_no_window_has_more_than_burst_and_rate(
         if verdict.is_allowed:
             allowed.append(now)
         else:
-            # Whoever waits as long as it is told comes in, and nobody before.
+            # Whoever waits as long as it is told comes in, and nobody before, but for what sums of
+            # floats are off by.
             assert verdict.retry_after > 0
-            assert not Gcra.check(gcra, "k", now + verdict.retry_after * 0.99).is_allowed
+            if verdict.retry_after > 1e-6:
+                assert not gcra.check("k", now + verdict.retry_after * 0.99).is_allowed
     for first, start in enumerate(allowed):
         for number, end in enumerate(allowed[first:], 1):
             assert number <= burst + (end - start) / interval + 1e-6
