@@ -49,18 +49,21 @@ def has_ipv6() -> bool:
 needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 
 
+def noting_its_address(scopes: list[Any]) -> Any:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scopes.append(scope["server"])
+        await hello(scope, receive, send)
+
+    return app
+
+
 async def test_each_request_names_the_address_that_it_came_to_however_often_the_same_is_asked(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "socket"
     scopes: list[Any] = []
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        scopes.append(scope["server"])
-        await hello(scope, receive, send)
-
     binds = ("127.0.0.1:0", f"unix:{path}", "127.0.0.1:0")
-    async with served(app, bind=binds, port=8000, lifespan="off") as server:
+    async with served(noting_its_address(scopes), bind=binds, port=8000, lifespan="off") as server:
         first, _, second = await listened_on(server)
         ports = [int(each.rpartition(":")[2]) for each in (first, second)]
         addresses = [str(path), *(("127.0.0.1", port) for port in ports)]
@@ -73,13 +76,8 @@ async def test_each_request_names_the_address_that_it_came_to_however_often_the_
 async def test_two_ports_and_a_unix_socket_serve_at_once(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     scopes: list[Any] = []
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        scopes.append(scope["server"])
-        await hello(scope, receive, send)
-
     binds = ("127.0.0.1:0", f"unix:{path}", "127.0.0.1:0")
-    async with served(app, bind=binds, port=8000, lifespan="off") as server:
+    async with served(noting_its_address(scopes), bind=binds, port=8000, lifespan="off") as server:
         first, unix, second = await listened_on(server)
         assert unix == f"unix:{path}"
         ports = [int(each.rpartition(":")[2]) for each in (first, second)]
