@@ -7,9 +7,8 @@ use http::header::HeaderMap;
 use http::{Response, StatusCode};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
-use super::message;
+use super::message::{self, HttpMessage};
 
 /// How far it has come.
 pub struct Denial {
@@ -31,8 +30,8 @@ impl Denial {
     }
 
     /// Reads 'websocket.http.response.start', which may run code of the application's.
-    pub fn read_start(dict: &Bound<'_, PyDict>) -> PyResult<DenialStart> {
-        let status = message::status(dict)?;
+    pub fn read_start(message: &HttpMessage<'_, '_>) -> PyResult<DenialStart> {
+        let status = message.status()?;
         if status.is_success() {
             // Over HTTP/2 it is what a 101 is over HTTP/1.1 (RFC 8441 section 5).
             return Err(PyValueError::new_err(format!(
@@ -40,7 +39,7 @@ impl Denial {
                 status.as_u16()
             )));
         }
-        let headers = message::headers(dict)?;
+        let headers = message.headers()?;
         let declared = message::declared_length(&headers)?;
         Ok(DenialStart { status, headers, declared })
     }

@@ -41,7 +41,7 @@ pub fn dict_and_type<'a, 'py>(
     Ok((dict, kind))
 }
 
-/// A message of an HTTP application, gone through once: to look each key up would cost three times as much.
+/// A message of an HTTP application, or of a WebSocket's that answers by HTTP, gone through once: to look each key up would cost three times as much.
 pub struct HttpMessage<'a, 'py> {
     pub dict: &'a Bound<'py, PyDict>,
     pub kind: Bound<'py, PyString>,
@@ -82,7 +82,9 @@ impl<'a, 'py> HttpMessage<'a, 'py> {
 
     /// The status of 'http.response.start'.
     pub fn status(&self) -> PyResult<StatusCode> {
-        needed_status(self.status.as_ref())
+        self.status
+            .as_ref()
+            .map_or_else(|| Err(PyValueError::new_err("'http.response.start' needs a 'status'")), status_of)
     }
 
     /// The headers of 'http.response.start'.
@@ -92,7 +94,8 @@ impl<'a, 'py> HttpMessage<'a, 'py> {
 
     /// The body of 'http.response.body', missing or None counting as empty.
     pub fn body(&self) -> PyResult<Bytes> {
-        body_if_any(self.body.as_ref())
+        let what = "'body' of an ASGI message";
+        self.body.as_ref().map_or_else(|| Ok(Bytes::new()), |body| bytes_of(body, what))
     }
 
     /// Whether another 'http.response.body' follows this one.
@@ -117,15 +120,6 @@ fn shown(value: &Bound<'_, PyAny>) -> String {
 /// Names a type in an error message.
 fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string())
-}
-
-/// The status of 'http.response.start'.
-pub fn status(message: &Bound<'_, PyDict>) -> PyResult<StatusCode> {
-    needed_status(message.get_item(intern!(message.py(), "status"))?.as_ref())
-}
-
-fn needed_status(status: Option<&Bound<'_, PyAny>>) -> PyResult<StatusCode> {
-    status.map_or_else(|| Err(PyValueError::new_err("'http.response.start' needs a 'status'")), status_of)
 }
 
 /// A status, if it is one.
@@ -353,20 +347,6 @@ fn decimal(digits: &[u8]) -> Option<u64> {
         _ => None,
     };
     if digits.is_empty() { None } else { digits.iter().try_fold(0, next) }
-}
-
-/// The body of 'http.response.body', missing or None counting as empty.
-pub fn body(message: &Bound<'_, PyDict>) -> PyResult<Bytes> {
-    body_if_any(message.get_item(intern!(message.py(), "body"))?.as_ref())
-}
-
-fn body_if_any(body: Option<&Bound<'_, PyAny>>) -> PyResult<Bytes> {
-    body.map_or_else(|| Ok(Bytes::new()), |body| bytes_of(body, "'body' of an ASGI message"))
-}
-
-/// Whether another 'http.response.body' follows this one.
-pub fn more_body(message: &Bound<'_, PyDict>) -> PyResult<bool> {
-    is_set(message, intern!(message.py(), "more_body"))
 }
 
 fn is_set(message: &Bound<'_, PyDict>, key: &Bound<'_, PyString>) -> PyResult<bool> {

@@ -21,7 +21,7 @@ use pyo3::prelude::*;
 use super::audience::{Follower, Memberships};
 use super::conversation::Conversation;
 use super::denial::Denial;
-use super::message;
+use super::message::{self, HttpMessage};
 use super::reply::{Answer, Replies, Reply, plain};
 use super::request_line::RequestLine;
 use super::scope::Ends;
@@ -131,8 +131,11 @@ impl Conversation for Session {
         match kind.to_str()? {
             "websocket.accept" => self.accept(py, dict),
             "websocket.send" => self.send_message(py, message::websocket_send(dict)?),
-            "websocket.http.response.start" => self.begin_denial(dict),
-            "websocket.http.response.body" => self.deny(py, message::body(dict)?, message::more_body(dict)?),
+            "websocket.http.response.start" => self.begin_denial(py, &HttpMessage::read(message)?),
+            "websocket.http.response.body" => {
+                let message = HttpMessage::read(message)?;
+                self.deny(py, message.body()?, message.more_body()?)
+            }
             "websocket.close" => {
                 let (code, reason) = message::websocket_close(dict)?;
                 if self.progress.borrow(py).end.is_some() {

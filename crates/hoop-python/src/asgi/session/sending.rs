@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::super::denial::Denial;
-use super::super::message;
+use super::super::message::{self, HttpMessage};
 use super::carrying::carry;
 use super::progress::payload;
 use super::{ABNORMAL, Session};
@@ -91,9 +91,8 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn begin_denial(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
-        let py = dict.py();
-        let start = Denial::read_start(dict)?;
+    pub(super) fn begin_denial(&self, py: Python<'_>, message: &HttpMessage<'_, '_>) -> PyResult<()> {
+        let start = Denial::read_start(message)?;
         let mut progress = self.progress.borrow_mut(py);
         if progress.end.is_some() {
             drop(progress);
