@@ -205,7 +205,18 @@ async def test_all_attempts_share_the_time_there_is() -> None:
         assert earlier and {each.error for each in earlier} == {"ReadTimeout"}
         assert last.error == type(caught.value).__name__
         assert len(earlier) <= 100
-        assert isinstance(caught.value, TimeoutError)
+
+
+async def test_the_end_of_all_time_is_a_time_out_as_asyncio_knows_it() -> None:
+    async def handle(server, reader, writer):  # type: ignore[no-untyped-def]
+        await server.head(reader)
+        await asyncio.Event().wait()
+
+    timeout = hoopsnake.Timeout(None, total=0.05)
+    async with scripted(handle) as server, hoopsnake.Client(timeout=timeout) as client:
+        with pytest.raises(TimeoutError) as caught:
+            await client.get(server.url)
+    assert type(caught.value) is hoopsnake.TotalTimeout
 
 
 async def test_a_budget_bounds_what_retries_add() -> None:
