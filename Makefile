@@ -11,7 +11,7 @@ ONLY ?=
 # How long `make soak` lasts; SOAK_SEED repeats a run, and is drawn and printed where it is not given.
 SOAK_SECONDS ?= 180
 # What `make fuzz` runs, and for how long.
-FUZZ ?= event_stream form http1_gate http2_ledger websocket_reader websocket_offers
+FUZZ ?= event_stream form http1_requests http2_ledger websocket_reader websocket_offers
 FUZZ_SECONDS ?= 60
 # How the extension module is built: release, edit (quick to build, slower to run), or guided: the
 # release that users get, which takes two builds (docs/adr/0050). The bench measures that one.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hoop_fetch::{EventFault, EventLimits, EventReader, ServerEvent};
 use hoop_form::{Entry, Form, FormKind, Limits, Value};
-use hoop_http1::{Gate, MessageLimits, Stop};
+use hoop_http1::{MessageLimits, Piece, RequestReader};
 use hoop_http2::{Flaw, Ledger};
 use hoop_websocket::{Agreement, Event, Offer, Reader, Role, Violation, negotiate};
 
@@ -25,48 +25,63 @@ fn cut(bytes: &[u8]) -> (usize, &[u8]) {
     }
 }
 
-/// What a gate made of all that came.
-#[derive(Debug, PartialEq, Eq)]
-struct Passed {
+/// What a reader of requests made of all that came.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Taken {
     bytes: usize,
     heads: u32,
+    data: Vec<u8>,
     is_refused: bool,
 }
 
-fn through_gate<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Passed {
+fn through_requests<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Taken {
     let limits = MessageLimits { target: 200, head: 2000, fields: 20, body: 5000 };
-    let mut gate = Gate::new(limits);
-    let mut held = Vec::new();
-    let mut passed = Passed { bytes: 0, heads: 0, is_refused: false };
+    let mut reader = RequestReader::new(limits);
+    let (mut held, mut all) = (Vec::new(), Taken::default());
     for piece in pieces {
         held.extend_from_slice(piece);
         loop {
-            let inspection = gate.inspect(&held, u32::MAX);
-            assert!(inspection.passes <= held.len(), "no more passes than there is");
-            held.drain(..inspection.passes);
-            passed.bytes += inspection.passes;
-            passed.heads += inspection.heads;
-            match inspection.stop {
-                Stop::RefusedHead(refusal) | Stop::RefusedBody(refusal) => {
-                    assert!((400..=505).contains(&refusal.status()));
-                    passed.is_refused = true;
-                    return passed;
-                }
+            let taken = match reader.next_piece(&held) {
+                Ok(Piece::More) => break,
                 // A WebSocket that the application does not want.
-                Stop::Answers if gate.awaits_decision() => gate.decide(false),
-                Stop::Answers | Stop::Unfinished => break,
-            }
+                Ok(Piece::Undecided) => {
+                    reader.goes_on();
+                    continue;
+                }
+                Ok(Piece::Head(taken)) => {
+                    let head = reader.head();
+                    let fields = head.fields.iter().flat_map(|(name, value)| [name, value]);
+                    for part in [&head.method, &head.target].into_iter().chain(fields) {
+                        assert!(part.start <= part.end && part.end <= taken, "within the head");
+                    }
+                    all.heads += 1;
+                    taken
+                }
+                Ok(Piece::Data(taken)) => {
+                    all.data.extend_from_slice(&held[..taken]);
+                    taken
+                }
+                Ok(Piece::Framing(taken)) => taken,
+                Err(refusal) => {
+                    assert!((400..=505).contains(&refusal.status()));
+                    all.is_refused = true;
+                    return all;
+                }
+            };
+            assert!((1..=held.len()).contains(&taken), "some is taken, and no more than there is");
+            held.drain(..taken);
+            all.bytes += taken;
         }
         assert!(held.len() <= limits.head + piece.len(), "what is held has a limit");
     }
-    passed
+    all
 }
 
-/// The gate in front of HTTP/1: what passes does not depend on how it is cut.
-pub fn http1_gate(bytes: &[u8]) {
+/// The reader of HTTP/1 requests: what it takes does not depend on how that is cut.
+pub fn http1_requests(bytes: &[u8]) {
     let (size, rest) = cut(bytes);
-    let whole = through_gate(std::iter::once(rest));
-    let pieces = through_gate(rest.chunks(size));
+    let whole = through_requests(std::iter::once(rest));
+    let pieces = through_requests(rest.chunks(size));
     assert_eq!(whole, pieces);
 }
 

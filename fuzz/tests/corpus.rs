@@ -54,4 +54,4 @@ macro_rules! corpus_test {
     )*};
 }
 
-corpus_test!(event_stream, form, http1_gate, http2_ledger, websocket_reader, websocket_offers);
+corpus_test!(event_stream, form, http1_requests, http2_ledger, websocket_reader, websocket_offers);

@@ -101,6 +101,28 @@ async def test_a_body_that_nobody_wants_is_not_asked_for() -> None:
             assert (await wire.answer()).status == 200
 
 
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+async def test_who_expects_to_be_asked_is_not_asked_in_the_middle_of_the_response(
+    framing: str,
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(200, [(b"content-length", b"10")] if framing == "content-length" else []))
+        await send(body(b"hello", True))
+        event = await receive()
+        await send(body(event["body"]))
+
+    async with served(app, lifespan="off") as server:
+        async with await server.connect() as wire:
+            await wire.send(request("PUT / HTTP/1.1", "Expect: 100-continue", "Content-Length: 5"))
+            answer = await wire.head()
+            assert answer.one("connection") == "close", "what it sends on may be a body or not"
+            # It does without being asked (RFC 9110 section 10.1.1).
+            await wire.send(b"world")
+            rest = await wire.rest()
+    chunks = b"5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n"
+    assert rest == (b"helloworld" if framing == "content-length" else chunks)
+
+
 async def test_an_unread_body_is_not_taken_for_a_request() -> None:
     smuggled = request("GET /smuggled HTTP/1.1")
     async with served(hello, lifespan="off") as server:

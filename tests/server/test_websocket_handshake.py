@@ -199,7 +199,10 @@ async def test_another_upgrade_is_an_ordinary_request() -> None:
             assert (await wire.answer()).body == b"/h2c"
 
 
-async def test_a_client_that_leaves_before_the_answer_is_told_to_the_application() -> None:
+@pytest.mark.parametrize("leaves", ["with a reset", "in order"])
+async def test_a_client_that_leaves_before_the_answer_is_told_to_the_application(
+    leaves: str,
+) -> None:
     waiting = asyncio.Event()
     told: asyncio.Queue[Message] = asyncio.Queue()
 
@@ -212,9 +215,17 @@ async def test_a_client_that_leaves_before_the_answer_is_told_to_the_application
         async with await server.connect() as wire:
             await wire.send(handshake())
             await waiting.wait()
-            wire.vanish()
+            wire.vanish() if leaves == "with a reset" else wire.leave()
             event = await told.get()
     assert (event["type"], event["code"]) == ("websocket.disconnect", 1006)
+
+
+async def test_a_handshake_with_a_body_is_none() -> None:
+    async with served(hello, lifespan="off") as server:
+        async with await server.connect() as wire:
+            await wire.send(handshake("/", "Content-Length: 5"))
+            answer = await wire.answer()
+    assert (answer.status, answer.body) == (400, b"a WebSocket handshake has no body")
 
 
 async def test_messages_sent_right_behind_the_handshake_are_not_lost() -> None:

@@ -1,4 +1,4 @@
-//! The line ahead of a chunk: its size, and extensions that nobody needs (RFC 9112 section 7.1).
+//! The line ahead of a chunk: its size, and when read, extensions that nobody needs (RFC 9112 section 7.1).
 
 use crate::characters::is_value;
 use crate::fields::trimmed;
@@ -30,9 +30,28 @@ pub fn read(line: &[u8]) -> Result<(u64, usize), Refusal> {
     Ok((size, extensions.len()))
 }
 
+/// Writes the line ahead of a chunk of so many bytes.
+pub fn write_chunk_size(out: &mut Vec<u8>, size: usize) {
+    let digits = (usize::BITS - size.leading_zeros()).div_ceil(4).max(1);
+    for place in (0..digits).rev() {
+        let digit = (size >> (4 * place) & 0xf) as u8;
+        out.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_is_written_as_it_is_read() {
+        for size in [0, 1, 9, 10, 15, 16, 255, 256, 65_536, 0xfedc_ba98] {
+            let mut out = Vec::new();
+            write_chunk_size(&mut out, size);
+            assert_eq!(out, format!("{size:x}\r\n").as_bytes());
+        }
+    }
 
     #[test]
     fn sizes_are_read() {

@@ -2,6 +2,7 @@
 
 use crate::fields::Field;
 use crate::refusal::Refusal;
+use crate::request::HeadMeaning;
 use crate::request_line::RequestLine;
 
 /// How a body is framed.
@@ -20,29 +21,49 @@ const FRAMING_FIELDS: [&str; 3] = ["transfer-encoding", "content-length", "host"
 #[derive(Debug, Default, Clone, Copy)]
 pub struct HeadFacts {
     pub line: Option<RequestLine>,
-    pub fields: usize,
     length: Option<u64>,
     chunked: bool,
     upgrade: bool,
-    connection_upgrade: bool,
+    connection: ConnectionOptions,
+    expects_continue: bool,
+    takes_trailers: bool,
+}
+
+/// What the client says of the connection (RFC 9110 section 7.6.1).
+#[derive(Debug, Default, Clone, Copy)]
+struct ConnectionOptions {
+    closes: bool,
+    keeps_alive: bool,
+    upgrades: bool,
+}
+
+impl ConnectionOptions {
+    fn take(&mut self, field: Field<'_>) {
+        for option in field.elements() {
+            self.closes |= option.eq_ignore_ascii_case(b"close");
+            self.keeps_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.upgrades |= option.eq_ignore_ascii_case(b"upgrade");
+        }
+    }
 }
 
 impl HeadFacts {
     /// Takes in a header. Nearly all of them are of no concern, which their length tells.
     pub fn take(&mut self, field: Field<'_>) -> Result<(), Refusal> {
         match field.name.len() {
-            14 if field.is("content-length") => self.take_length(field.value),
-            17 if field.is("transfer-encoding") => self.take_coding(field),
-            7 if field.is("upgrade") => {
-                self.upgrade = true;
-                Ok(())
+            14 if field.is("content-length") => return self.take_length(field.value),
+            17 if field.is("transfer-encoding") => return self.take_coding(field),
+            7 if field.is("upgrade") => self.upgrade = true,
+            10 if field.is("connection") => self.connection.take(field),
+            6 if field.is("expect") => {
+                self.expects_continue |= field.value.eq_ignore_ascii_case(b"100-continue");
             }
-            10 if field.is("connection") => {
-                self.connection_upgrade |= field.elements().any(|each| each.eq_ignore_ascii_case(b"upgrade"));
-                Ok(())
+            2 if field.is("te") => {
+                self.takes_trailers |= field.elements().any(|each| each.eq_ignore_ascii_case(b"trailers"));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(())
     }
 
     fn take_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
@@ -87,9 +108,24 @@ impl HeadFacts {
         if self.chunked { Framing::Chunked } else { Framing::Length(self.length.unwrap_or(0)) }
     }
 
+    /// What the head says of its message, now that it is complete.
+    pub fn meaning(&self) -> HeadMeaning {
+        let is_old = self.line.is_some_and(|line| line.is_old);
+        let ConnectionOptions { closes, keeps_alive, .. } = self.connection;
+        HeadMeaning {
+            is_old,
+            length: if self.chunked { None } else { Some(self.length.unwrap_or(0)) },
+            // RFC 9112 section 9.3.
+            keeps_alive: !closes && (keeps_alive || !is_old),
+            // RFC 9110 section 10.1.1: the word of an old client is not heeded.
+            expects_continue: self.expects_continue && !is_old,
+            takes_trailers: self.takes_trailers && !is_old,
+        }
+    }
+
     /// Whether something other than HTTP may follow, if the answer is of that kind.
     pub fn may_leave_http(&self) -> bool {
-        self.upgrade && self.connection_upgrade || self.line.is_some_and(|line| line.is_connect)
+        self.upgrade && self.connection.upgrades || self.line.is_some_and(|line| line.is_connect)
     }
 }
 
@@ -115,7 +151,7 @@ mod tests {
     use super::*;
 
     fn framing(lines: &[&str], is_old: bool) -> Result<Framing, Refusal> {
-        let line = RequestLine { is_old, is_connect: false };
+        let line = RequestLine { method: 4, target: 1, is_old, is_connect: false };
         let mut facts = HeadFacts { line: Some(line), ..HeadFacts::default() };
         for line in lines {
             facts.take(Field::read(line.as_bytes())?)?;
@@ -174,6 +210,37 @@ mod tests {
         let (length, chunks) = ("Content-Length: 5", "Transfer-Encoding: chunked");
         assert_eq!(framing(&[length, chunks], false), Err(Refusal::TwoLengths));
         assert_eq!(framing(&[chunks, length], false), Err(Refusal::TwoLengths));
+    }
+
+    #[test]
+    fn a_head_says_whether_its_connection_stays() {
+        let stays = |line: &str, is_old| {
+            let line_at_hand = RequestLine { method: 3, target: 1, is_old, is_connect: false };
+            let mut facts = HeadFacts { line: Some(line_at_hand), ..HeadFacts::default() };
+            facts.take(Field::read(line.as_bytes()).expect("a header")).expect("no framing");
+            facts.meaning().keeps_alive
+        };
+        for (line, new, old) in [
+            ("a: b", true, false),
+            ("Connection: Keep-Alive", true, true),
+            ("connection: TE, close", false, false),
+            ("connection: close, keep-alive", false, false),
+        ] {
+            assert_eq!((stays(line, false), stays(line, true)), (new, old), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_old_client_expects_nothing() {
+        let meaning = |is_old| {
+            let line = RequestLine { method: 3, target: 1, is_old, is_connect: false };
+            let mut facts = HeadFacts { line: Some(line), ..HeadFacts::default() };
+            for line in ["Expect: 100-Continue", "TE: gzip, Trailers"] {
+                facts.take(Field::read(line.as_bytes()).expect("a header")).expect("no framing");
+            }
+            (facts.meaning().expects_continue, facts.meaning().takes_trailers)
+        };
+        assert_eq!((meaning(false), meaning(true)), ((true, true), (false, false)));
     }
 
     #[test]

@@ -14,6 +14,10 @@ const BEHIND_TARGET: usize = " HTTP/1.1\r".len();
 /// What of the first line decides about the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestLine {
+    /// The length of the method, which begins the line.
+    pub method: usize,
+    /// The length of the target, which follows behind a space.
+    pub target: usize,
     /// HTTP/1.0, not 1.1.
     pub is_old: bool,
     /// CONNECT, after which the connection may become a tunnel.
@@ -59,7 +63,7 @@ impl RequestLine {
         if !has_a_form_of_its_method(target, method) {
             return Err(Refusal::Target);
         }
-        Ok(Self { is_old, is_connect: method == b"CONNECT" })
+        Ok(Self { method: method.len(), target: target.len(), is_old, is_connect: method == b"CONNECT" })
     }
 }
 
@@ -121,12 +125,19 @@ mod tests {
             "GET HTTP://example.org?b HTTP/1.1",
             "get //a HTTP/1.1",
         ] {
-            assert_eq!(read(line), Ok(RequestLine { is_old: false, is_connect: false }), "{line}");
+            let read = read(line).expect(line);
+            assert_eq!((read.is_old, read.is_connect), (false, false), "{line}");
+            let (method, rest) = line.split_at(read.method);
+            let (target, version) = rest[1..].split_at(read.target);
+            assert_eq!(format!("{method} {target}{version}"), line);
+            assert_eq!(version, " HTTP/1.1");
         }
-        assert_eq!(read("GET / HTTP/1.0"), Ok(RequestLine { is_old: true, is_connect: false }));
-        let connect = Ok(RequestLine { is_old: false, is_connect: true });
-        assert_eq!(read("CONNECT example.org:443 HTTP/1.1"), connect);
-        assert_eq!(read("CONNECT [::1]:443 HTTP/1.1"), connect);
+        let line = RequestLine { method: 3, target: 1, is_old: true, is_connect: false };
+        assert_eq!(read("GET / HTTP/1.0"), Ok(line));
+        for target in ["example.org:443", "[::1]:443"] {
+            let line = RequestLine { method: 7, target: target.len(), is_old: false, is_connect: true };
+            assert_eq!(read(&format!("CONNECT {target} HTTP/1.1")), Ok(line));
+        }
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use hoop_http1::Refusal;
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
+use tokio::sync::oneshot;
 
 use crate::application::Application;
 use crate::body::ResponseBody;
@@ -17,25 +17,26 @@ use crate::incoming_body::{IncomingBody, Verdict};
 use crate::limiter::Limiter;
 use crate::passage::Passage;
 use crate::request_check::{check_host, check_request_http2, check_size_http2};
-use crate::websocket::WebSocketHandshake;
+use crate::websocket::{Carrier, WebSocketHandshake};
 
 /// When a client that found the server overloaded may come again.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// Answers a request of HTTP/1, or refuses it before the application sees it.
+/// Answers a request of HTTP/1, or refuses it before the application sees it. `upgraded` is where the connection
+/// will be, if the request asks for a WebSocket.
 pub async fn answer_http1<A: Application>(
     application: &Rc<A>,
     connection: &Rc<A::Connection>,
-    request: Request<Incoming>,
-    asks_for_websocket: bool,
+    request: Request<IncomingBody>,
+    upgraded: Option<oneshot::Receiver<Carrier>>,
     entrance: &Entrance,
     passage: &Passage,
 ) -> Response<ResponseBody> {
     if let Err(refusal) = check_host(request.headers(), request.version()) {
         return refuse_http1(&**application, connection, refusal);
     }
-    if asks_for_websocket {
-        return websocket(application, connection, WebSocketHandshake::new(request)).await;
+    if let Some(upgraded) = upgraded {
+        return websocket(application, connection, WebSocketHandshake::new(request, upgraded)).await;
     }
     if let Some(response) = file_for(&**application, &request) {
         return with_file(&**application, connection, request, response);
@@ -45,21 +46,21 @@ pub async fn answer_http1<A: Application>(
     let place = entrance.enter().await;
     passage.queue(false);
     let response = match place {
-        Ok(_place) => application.respond(connection, request.map(IncomingBody::passed)).await,
+        Ok(_place) => application.respond(connection, request).await,
         Err(Overloaded) => return overloaded(),
     };
     compressed(&**application, asked, response)
 }
 
 /// The answer to a request for one of the server's own files.
-fn file_for<A: Application>(application: &A, request: &Request<Incoming>) -> Option<Response<ResponseBody>> {
+fn file_for<A: Application, B>(application: &A, request: &Request<B>) -> Option<Response<ResponseBody>> {
     application.files()?.answer(request)
 }
 
-fn with_file<A: Application>(
+fn with_file<A: Application, B>(
     application: &A,
     connection: &A::Connection,
-    request: Request<Incoming>,
+    request: Request<B>,
     mut response: Response<ResponseBody>,
 ) -> Response<ResponseBody> {
     application.answered_with_file(connection, request.into_parts().0, &mut response);
@@ -67,7 +68,7 @@ fn with_file<A: Application>(
 }
 
 /// What of a request counts for the compression of its response, if there is any.
-fn asked<A: Application>(application: &A, request: &Request<Incoming>) -> Option<Box<Asked>> {
+fn asked<A: Application, B>(application: &A, request: &Request<B>) -> Option<Box<Asked>> {
     Some(Box::new(application.compression()?.asked(request)))
 }
 
@@ -88,7 +89,7 @@ pub async fn answer_http2<A: Application>(
     connection: &Rc<A::Connection>,
     mut request: Request<Incoming>,
     limiter: &Limiter,
-    passage: &Arc<Passage>,
+    passage: &Rc<Passage>,
 ) -> Response<ResponseBody> {
     let checked = check_request_http2(&request);
     if let Err(refusal) = checked.and_then(|()| check_size_http2(&request, &limiter.limits().message)) {
@@ -208,8 +209,8 @@ fn like_http1(request: &mut Request<Incoming>) {
     }
 }
 
-/// RFC 9110 section 6.4.1: these have a head only, which may tell how long a body would be. hyper
-/// sees to it in HTTP/1, and leaves it to the service in HTTP/2.
+/// RFC 9110 section 6.4.1: these have a head only, which may tell how long a body would be. In
+/// HTTP/1 the head's writer sees to it; hyper leaves it to the service in HTTP/2.
 fn without_body(response: &mut Response<ResponseBody>) {
     let length = response.body().size_hint().exact().filter(|length| *length > 0);
     if let Some(length) = length

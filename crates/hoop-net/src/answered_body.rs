@@ -1,7 +1,7 @@
-//! A response's body that tells its connection when hyper is done with it.
+//! A response's body over HTTP/2, which tells its connection when hyper is done with it.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -11,10 +11,10 @@ use crate::body::{BodyAborted, ResponseBody};
 use crate::passage::Passage;
 
 /// A request under way; it counts as answered when this is dropped.
-pub struct Answered(Arc<Passage>);
+pub struct Answered(Rc<Passage>);
 
 impl Answered {
-    pub fn new(passage: Arc<Passage>) -> Self {
+    pub fn new(passage: Rc<Passage>) -> Self {
         Self(passage)
     }
 }
@@ -30,25 +30,21 @@ pub struct AnsweredBody {
     body: ResponseBody,
     #[expect(dead_code, reason = "held for what its drop does")]
     answered: Answered,
-    /// Over HTTP/2: who is told while a piece waits to be taken. hyper takes one before there is a window
-    /// for it, and asks for the next, or lets go of the body, once it has sent it.
-    told: Option<Arc<Passage>>,
+    /// Who is told while a piece waits to be taken. hyper takes one before there is a window for it, and asks
+    /// for the next, or lets go of the body, once it has sent it.
+    told: Rc<Passage>,
     waits: bool,
 }
 
 impl AnsweredBody {
-    pub fn new(body: ResponseBody, answered: Answered) -> Self {
-        Self { body, answered, told: None, waits: false }
-    }
-
-    /// A body of HTTP/2, whose connection is told while a piece of it waits.
-    pub fn told_of(body: ResponseBody, answered: Answered, passage: Arc<Passage>) -> Self {
-        Self { body, answered, told: Some(passage), waits: false }
+    /// A body whose connection is told while a piece of it waits.
+    pub fn new(body: ResponseBody, answered: Answered, told: Rc<Passage>) -> Self {
+        Self { body, answered, told, waits: false }
     }
 
     fn tell(&mut self, waits: bool) {
-        if let Some(passage) = self.told.as_ref().filter(|_| waits != self.waits) {
-            passage.body_waits(waits);
+        if waits != self.waits {
+            self.told.body_waits(waits);
             self.waits = waits;
         }
     }

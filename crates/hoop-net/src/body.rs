@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -73,7 +72,7 @@ struct Channel {
     reader_gone: bool,
     reader: Option<Waker>,
     /// The way past the reader while it waits, where the body is chunked by HTTP/1.1.
-    straight: Option<Arc<dyn StraightLine>>,
+    straight: Option<Rc<dyn StraightLine>>,
     on_drained: Option<Wakeup>,
     on_gone: Option<Wakeup>,
 }
@@ -181,7 +180,7 @@ pub struct BodyStream(Rc<RefCell<Channel>>);
 impl BodyStream {
     /// Lets what many are sent go past the reader. It has to be one that puts the pieces into chunks and
     /// keeps nothing back behind a flush.
-    pub fn may_go(&self, straight: Arc<dyn StraightLine>) {
+    pub fn may_go(&self, straight: Rc<dyn StraightLine>) {
         self.0.borrow_mut().straight = Some(straight);
     }
 }
@@ -302,7 +301,7 @@ fn poll_stream(
         return Poll::Ready(Some(Ok(Frame::data(chunk))));
     }
     if channel.aborted {
-        // hyper drops what it has buffered when a body fails, and writes it out when one has to be
+        // Over HTTP/2 hyper drops what it has buffered when a body fails, and writes it out when one has to be
         // waited for: so the chunks before the failure still reach the peer.
         if std::mem::replace(&mut channel.waited_before_abort, true) {
             return Poll::Ready(Some(Err(BodyAborted)));
@@ -320,7 +319,7 @@ fn poll_stream(
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::sync::Mutex;
+    use std::sync::Arc;
 
     use http_body_util::BodyExt;
 
@@ -388,21 +387,21 @@ mod tests {
     }
 
     /// A connection that takes what it is given, or answers as it is told to.
-    struct Taking(Mutex<(Straight, Vec<u8>)>);
+    struct Taking(RefCell<(Straight, Vec<u8>)>);
 
     impl Taking {
         fn answer(&self, answer: Straight) {
-            self.0.lock().expect("one thread").0 = answer;
+            self.0.borrow_mut().0 = answer;
         }
 
         fn taken(&self) -> String {
-            String::from_utf8(self.0.lock().expect("one thread").1.clone()).expect("text")
+            String::from_utf8(self.0.borrow_mut().1.clone()).expect("text")
         }
     }
 
     impl StraightLine for Taking {
         fn send_straight(&self, bytes: &[u8]) -> Straight {
-            let mut inside = self.0.lock().expect("one thread");
+            let mut inside = self.0.borrow_mut();
             if inside.0 != Straight::Refused {
                 inside.1.extend_from_slice(bytes);
             }
@@ -410,9 +409,9 @@ mod tests {
         }
     }
 
-    fn straight_body() -> (BodySender, ResponseBody, Arc<Taking>) {
+    fn straight_body() -> (BodySender, ResponseBody, Rc<Taking>) {
         let (sender, body) = ResponseBody::stream(None);
-        let line = Arc::new(Taking(Mutex::new((Straight::Sent, Vec::new()))));
+        let line = Rc::new(Taking(RefCell::new((Straight::Sent, Vec::new()))));
         let ResponseBody::Stream(stream) = &body else { unreachable!() };
         stream.may_go(line.clone());
         (sender, body, line)

@@ -1,4 +1,4 @@
-//! Drives a connection of hyper's to its end, whichever protocol it speaks.
+//! Drives a connection to its end, whichever protocol it speaks.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -38,8 +38,8 @@ pub async fn drive<C: Future>(
         // Before the connection is polled: else it would begin on the next pipelined request.
         let stops = match phase {
             Phase::Serving => false,
-            // A request that woke the connection is with the gate still, and hyper closes a connection
-            // that has read nothing; one that was answered at once shows in the count alone.
+            // A request that woke the connection is not read yet, and one that was answered at once shows in the
+            // count alone.
             Phase::Leaving => {
                 let before = *requests_before.get_or_insert(passage.requests());
                 polled && (passage.unanswered() > 0 || passage.requests() != before)

@@ -89,12 +89,12 @@ pub async fn serve_http2<A: Application, E: Executor>(
         let (application, remembered) = (application.clone(), remembered.clone());
         let under_way = UnderWay::new(told.clone());
         let (limiter, passage) = (limiter.clone(), passage.clone());
-        passage.pass(1, false);
+        passage.pass();
         let answered = Answered::new(passage.clone());
         async move {
             let response = answer_http2(&application, &remembered, request, &limiter, &passage).await;
             under_way.answered();
-            Ok::<_, Infallible>(response.map(|body| AnsweredBody::told_of(body, answered, passage)))
+            Ok::<_, Infallible>(response.map(|body| AnsweredBody::new(body, answered, passage)))
         }
     });
     let peer_sends = PeerSends::default();

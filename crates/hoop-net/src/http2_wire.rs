@@ -8,7 +8,6 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ const PARTING: Duration = Duration::from_secs(2);
 struct Shared<S: AsyncWrite + Unpin> {
     wire: Wire<S>,
     ledger: Ledger,
-    passage: Arc<Passage>,
+    passage: Rc<Passage>,
     began: Instant,
     flaw: Option<Flaw>,
 }
@@ -40,7 +39,7 @@ impl<S: AsyncWrite + Unpin> Clone for Http2Wire<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Http2Wire<S> {
-    pub fn new(wire: Wire<S>, passage: Arc<Passage>) -> Self {
+    pub fn new(wire: Wire<S>, passage: Rc<Passage>) -> Self {
         let (ledger, began) = (Ledger::default(), Instant::now());
         Self(Rc::new(RefCell::new(Shared { wire, ledger, passage, began, flaw: None })))
     }
@@ -157,7 +156,7 @@ mod tests {
 
     fn connected() -> (Http2Wire<DuplexStream>, DuplexStream) {
         let (near, far) = duplex(1024);
-        (Http2Wire::new(Wire::new(near, PeerSends::default()), Arc::default()), far)
+        (Http2Wire::new(Wire::new(near, PeerSends::default()), Rc::default()), far)
     }
 
     #[tokio::test]

@@ -1,5 +1,5 @@
-//! A request's body on its way to the application. In HTTP/2 it is held to its limits here; in HTTP/1 the
-//! gate under hyper has seen to that.
+//! A request's body on its way to the application. In HTTP/2 it is held to its limits here; in HTTP/1 its
+//! connection has seen to that.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::http1::InflowReader;
 use crate::limits::Limits;
 
 /// Who is late gets so much more: after a pause of this thread, what came meanwhile was not read yet.
@@ -26,6 +27,9 @@ pub enum BodyError {
     /// Its client has left, or broken the protocol.
     #[error(transparent)]
     Broken(#[from] hyper::Error),
+    /// Its client has left in the middle of it.
+    #[error("the client has left in the middle of its request")]
+    Incomplete,
     /// It is not what the server takes.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -131,20 +135,35 @@ impl Watch {
     }
 }
 
-/// A request's body.
-pub struct IncomingBody {
-    incoming: Incoming,
-    watch: Option<Box<Watch>>,
+/// Where a body comes from.
+enum Source {
+    /// There is none.
+    Nowhere,
+    Http1(InflowReader),
+    Http2(Incoming, Option<Box<Watch>>),
 }
 
+/// A request's body.
+pub struct IncomingBody(Source);
+
 impl IncomingBody {
-    /// One that has passed its limits already.
-    pub fn passed(incoming: Incoming) -> Self {
-        Self { incoming, watch: None }
+    /// None at all.
+    pub(crate) fn empty() -> Self {
+        Self(Source::Nowhere)
     }
 
-    /// One that is held to these limits.
-    pub fn watched(incoming: Incoming, limits: &Limits, verdict: Rc<Verdict>) -> Self {
+    /// What a connection of HTTP/1 reads.
+    pub(crate) fn http1(reader: InflowReader) -> Self {
+        Self(Source::Http1(reader))
+    }
+
+    /// One of HTTP/2 that has passed its limits already.
+    pub(crate) fn passed(incoming: Incoming) -> Self {
+        Self(Source::Http2(incoming, None))
+    }
+
+    /// One of HTTP/2 that is held to these limits.
+    pub(crate) fn watched(incoming: Incoming, limits: &Limits, verdict: Rc<Verdict>) -> Self {
         let watch = (!incoming.is_end_stream()).then(|| {
             Box::new(Watch {
                 verdict,
@@ -158,7 +177,22 @@ impl IncomingBody {
                 is_last_chance: false,
             })
         });
-        Self { incoming, watch }
+        Self(Source::Http2(incoming, watch))
+    }
+}
+
+type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
+
+fn poll_http2(incoming: &mut Incoming, watch: Option<&mut Box<Watch>>, cx: &mut Context<'_>) -> Polled {
+    let polled = Pin::new(incoming).poll_frame(cx);
+    let Some(watch) = watch else { return polled.map_err(BodyError::from) };
+    match polled {
+        Poll::Pending => watch.poll_late(cx).map(|refusal| Some(Err(refusal.into()))),
+        Poll::Ready(Some(Ok(frame))) => match watch.arrived(frame.data_ref().map_or(0, Bytes::len)) {
+            Ok(()) => Poll::Ready(Some(Ok(frame))),
+            Err(refusal) => Poll::Ready(Some(Err(refusal.into()))),
+        },
+        ended => ended.map_err(BodyError::from),
     }
 }
 
@@ -166,29 +200,28 @@ impl Body for IncomingBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        let polled = Pin::new(&mut this.incoming).poll_frame(cx);
-        let Some(watch) = &mut this.watch else { return polled.map_err(BodyError::from) };
-        match polled {
-            Poll::Pending => watch.poll_late(cx).map(|refusal| Some(Err(refusal.into()))),
-            Poll::Ready(Some(Ok(frame))) => match watch.arrived(frame.data_ref().map_or(0, Bytes::len)) {
-                Ok(()) => Poll::Ready(Some(Ok(frame))),
-                Err(refusal) => Poll::Ready(Some(Err(refusal.into()))),
-            },
-            ended => ended.map_err(BodyError::from),
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        match &mut self.0 {
+            Source::Nowhere => Poll::Ready(None),
+            Source::Http1(reader) => reader.poll_frame(cx),
+            Source::Http2(incoming, watch) => poll_http2(incoming, watch.as_mut(), cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        match &self.0 {
+            Source::Nowhere => true,
+            Source::Http1(reader) => reader.is_end(),
+            Source::Http2(incoming, _) => incoming.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match &self.0 {
+            Source::Nowhere => SizeHint::with_exact(0),
+            Source::Http1(reader) => reader.size_hint(),
+            Source::Http2(incoming, _) => incoming.size_hint(),
+        }
     }
 }
 

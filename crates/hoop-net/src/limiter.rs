@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -37,7 +36,7 @@ const COMPARED: usize = 32;
 
 /// A connection that is watched.
 struct Watched {
-    passage: Arc<Passage>,
+    passage: Rc<Passage>,
     pace: Pace,
     task: Option<Waker>,
     /// It was asked to leave.
@@ -64,7 +63,7 @@ pub struct Limiter {
     limits: Limits,
     pub(crate) entrance: Entrance,
     /// Where short answers of its connections wait to be sent.
-    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) outbox: Rc<Outbox>,
     tick: Duration,
     clock: Cell<CoarseClock>,
     began: Instant,
@@ -76,7 +75,7 @@ pub struct Limiter {
     cursor: Cell<usize>,
     /// Connections that were asked to leave and are still there.
     leaving: Cell<usize>,
-    traffic: Arc<Traffic>,
+    traffic: Rc<Traffic>,
     /// Connections that went to rest since memory was given back.
     rested: Cell<usize>,
     /// A new connection waits for one to leave.
@@ -95,7 +94,7 @@ impl Limiter {
         let tick = tick.clamp(SHORTEST_TICK, LONGEST_TICK);
         Rc::new(Self {
             entrance: Entrance::new(limits.concurrency, limits.queue),
-            outbox: Arc::default(),
+            outbox: Rc::default(),
             limits,
             tick,
             clock: Cell::new(CoarseClock::new(tick, Duration::ZERO)),
@@ -105,7 +104,7 @@ impl Limiter {
             free: RefCell::default(),
             cursor: Cell::new(0),
             leaving: Cell::new(0),
-            traffic: Arc::default(),
+            traffic: Rc::default(),
             rested: Cell::new(0),
             room_wanted: Cell::new(false),
             room: Notify::new(),
@@ -119,7 +118,7 @@ impl Limiter {
     }
 
     /// The bytes of all its connections.
-    pub fn traffic(&self) -> &Arc<Traffic> {
+    pub fn traffic(&self) -> &Rc<Traffic> {
         &self.traffic
     }
 
@@ -204,7 +203,7 @@ impl Limiter {
 
     /// Watches a connection for as long as the result lives.
     pub(crate) fn watch(self: &Rc<Self>) -> WatchedConnection {
-        let passage = Arc::new(Passage::default());
+        let passage = Rc::new(Passage::default());
         let watched = Some(Watched {
             passage: passage.clone(),
             pace: Pace::default(),
@@ -275,7 +274,7 @@ impl Limiter {
 pub(crate) struct WatchedConnection {
     limiter: Rc<Limiter>,
     place: usize,
-    passage: Arc<Passage>,
+    passage: Rc<Passage>,
     remembered: Cell<bool>,
 }
 
@@ -295,7 +294,7 @@ impl WatchedConnection {
     }
 
     /// What the connection's ends tell each other, and the limiter.
-    pub fn passage(&self) -> &Arc<Passage> {
+    pub fn passage(&self) -> &Rc<Passage> {
         &self.passage
     }
 

@@ -3,11 +3,12 @@
 //! What many clients are sent goes past the wire and whoever writes to it, where nothing is in front of it
 //! (docs/adr/0049).
 
-use std::io;
+use std::cell::{Ref, RefCell, RefMut};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 
 use crate::outbox::Holding;
@@ -38,23 +39,47 @@ pub struct Line<S> {
 impl<S: AsyncWrite + Unpin> Line<S> {
     /// Sends what is pending, whoever else is ready.
     pub fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(left) = self.pending.get(self.sent..).filter(|left| !left.is_empty()) {
-            let Some(stream) = &mut self.stream else { return Poll::Ready(Err(gone())) };
-            match std::task::ready!(Pin::new(stream).poll_write(cx, left))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent => {
-                    self.sent += sent;
-                    self.taken += sent as u64;
-                }
+        self.poll_send_with(cx, &mut Bytes::new())
+    }
+
+    /// The same, and what is to follow it.
+    pub fn poll_send_with(&mut self, cx: &mut Context<'_>, rest: &mut Bytes) -> Poll<io::Result<()>> {
+        loop {
+            let left = self.pending.get(self.sent..).unwrap_or_default();
+            if left.is_empty() {
+                self.all_sent();
             }
+            let left = self.pending.get(self.sent..).unwrap_or_default();
+            let Some(stream) = &mut self.stream else {
+                let is_done = left.is_empty() && rest.is_empty();
+                return Poll::Ready(if is_done { Ok(()) } else { Err(gone()) });
+            };
+            let stream = Pin::new(stream);
+            let written = match (left, rest.as_ref()) {
+                ([], []) => return Poll::Ready(Ok(())),
+                (left, []) => stream.poll_write(cx, left),
+                ([], rest) => stream.poll_write(cx, rest),
+                (left, rest) => stream.poll_write_vectored(cx, &[IoSlice::new(left), IoSlice::new(rest)]),
+            };
+            let written = std::task::ready!(written)?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.taken += written as u64;
+            let of_pending = written.min(left.len());
+            self.sent += of_pending;
+            rest.advance(written - of_pending);
         }
+    }
+
+    /// Nothing is pending any more.
+    fn all_sent(&mut self) {
         if self.is_lean && self.pending.capacity() > KEPT_LEAN {
             self.pending = Vec::new();
         }
         self.pending.clear();
         self.sent = 0;
         self.is_stuck = false;
-        Poll::Ready(Ok(()))
     }
 
     /// Hands bytes to the system if nothing is in front of them; how many it has taken.
@@ -78,13 +103,12 @@ pub fn gone() -> io::Error {
     io::ErrorKind::NotConnected.into()
 }
 
-/// A line that its connection shares with the outbox. Behind a lock only because hyper wants upgraded
-/// connections to be `Send`: one thread drives both.
-pub struct SharedLine<S>(Mutex<Line<S>>);
+/// A line that its connection shares with the outbox.
+pub struct SharedLine<S>(RefCell<Line<S>>);
 
 impl<S> SharedLine<S> {
     pub fn new(stream: S) -> Self {
-        Self(Mutex::new(Line {
+        Self(RefCell::new(Line {
             stream: Some(stream),
             pending: Vec::new(),
             sent: 0,
@@ -97,8 +121,12 @@ impl<S> SharedLine<S> {
         }))
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, Line<S>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn borrow(&self) -> Ref<'_, Line<S>> {
+        self.0.borrow()
+    }
+
+    pub fn borrow_mut(&self) -> RefMut<'_, Line<S>> {
+        self.0.borrow_mut()
     }
 }
 
@@ -120,7 +148,7 @@ pub trait StraightLine {
 
 impl<S: AsyncWrite + Unpin> StraightLine for SharedLine<S> {
     fn send_straight(&self, bytes: &[u8]) -> Straight {
-        let mut line = self.lock();
+        let mut line = self.borrow_mut();
         if !line.is_flushed {
             return Straight::Refused;
         }
@@ -136,9 +164,9 @@ impl<S: AsyncWrite + Unpin> StraightLine for SharedLine<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin + Send> Holding for SharedLine<S> {
+impl<S: AsyncWrite + Unpin> Holding for SharedLine<S> {
     fn send_held(&self) {
-        let mut line = self.lock();
+        let mut line = self.borrow_mut();
         line.is_held = false;
         let task = line.task.take();
         let cx = &mut Context::from_waker(task.as_ref().unwrap_or(Waker::noop()));

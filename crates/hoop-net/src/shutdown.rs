@@ -81,7 +81,7 @@ impl Shutdown {
         }
     }
 
-    /// Counts one more connection; a WebSocket takes its own, as hyper has done with it.
+    /// Counts one more connection; a WebSocket takes its own, as the connection's task ends with its handshake.
     pub fn opened(&self) -> OpenConnection {
         self.0.open.set(self.0.open.get() + 1);
         let number = self.0.opened.get();

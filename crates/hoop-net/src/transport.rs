@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
@@ -27,7 +27,7 @@ enum Layer {
 pub struct Transport {
     layer: Layer,
     ahead: Bytes,
-    traffic: Arc<Traffic>,
+    traffic: Rc<Traffic>,
 }
 
 /// Calls a method of whichever stream there is.
@@ -52,13 +52,13 @@ macro_rules! on_socket {
 
 impl Transport {
     /// A bare connection, of which `ahead` has been read already.
-    pub fn bare(socket: Socket, ahead: Bytes, traffic: Arc<Traffic>) -> Self {
+    pub fn bare(socket: Socket, ahead: Bytes, traffic: Rc<Traffic>) -> Self {
         traffic.received_more(ahead.len());
         Self { layer: Layer::Bare(socket), ahead, traffic }
     }
 
     /// A connection whose TLS handshake is done.
-    pub fn tls(stream: TlsStream<Socket>, traffic: Arc<Traffic>) -> Self {
+    pub fn tls(stream: TlsStream<Socket>, traffic: Rc<Traffic>) -> Self {
         Self { layer: Layer::Tls(Box::new(stream)), ahead: Bytes::new(), traffic }
     }
 

@@ -1,22 +1,22 @@
-//! The byte stream under hyper: short responses go out in a row, and it is closed in stages.
+//! A connection's byte stream: short responses go out in a row, and it is closed in stages.
 //!
-//! hyper hands over head and body as two pieces. Short ones are put together and wait for the flush,
-//! and that lets all connections that are ready be served before it sends (docs/adr/0013): it leaves what
-//! is pending to the outbox, or gives way once where there is none. One `send` costs the kernel less than
-//! a vectored write: it skips the file layer's own path.
+//! Short pieces are put together and wait for the flush, and that lets all connections that are ready be
+//! served before it sends (docs/adr/0013): it leaves what is pending to the outbox, or gives way once where
+//! there is none. One `send` costs the kernel less than a vectored write: it skips the file layer's own path.
 //!
 //! A socket that is closed while its peer still sends is reset, and the reset may overtake the last
 //! response. So where the peer may be sending, what it sends is read and thrown away for a while
 //! (RFC 9112 section 9.6).
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -30,18 +30,17 @@ const JOIN_UP_TO: usize = 16 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 const DISCARD_AT_ONCE: usize = 16 * 1024;
 
-/// Whether the peer may be in the middle of sending something. Shared with whoever knows; atomic
-/// only because hyper wants upgraded connections to be `Send`.
+/// Whether the peer may be in the middle of sending something. Shared with whoever knows.
 #[derive(Debug, Clone, Default)]
-pub struct PeerSends(Arc<AtomicBool>);
+pub struct PeerSends(Rc<Cell<bool>>);
 
 impl PeerSends {
     pub fn set(&self, sends: bool) {
-        self.0.store(sends, Ordering::Relaxed);
+        self.0.set(sends);
     }
 
     fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.get()
     }
 }
 
@@ -53,11 +52,11 @@ enum Closing {
 
 /// A connection's stream.
 pub struct Wire<S: AsyncWrite + Unpin> {
-    line: Arc<SharedLine<S>>,
+    line: Rc<SharedLine<S>>,
     peer_sends: PeerSends,
     interim: Option<InterimResponses>,
     /// Where short output goes, and the line as it is known there.
-    outbox: Option<(Arc<Outbox>, Arc<dyn Holding>)>,
+    outbox: Option<(Rc<Outbox>, Rc<dyn Holding>)>,
     /// Without an outbox: what is pending may go out, as the others had their turn.
     gave_way: bool,
     closing: Closing,
@@ -66,7 +65,7 @@ pub struct Wire<S: AsyncWrite + Unpin> {
 impl<S: AsyncWrite + Unpin> Wire<S> {
     pub fn new(stream: S, peer_sends: PeerSends) -> Self {
         Self {
-            line: Arc::new(SharedLine::new(stream)),
+            line: Rc::new(SharedLine::new(stream)),
             peer_sends,
             interim: None,
             outbox: None,
@@ -79,21 +78,29 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
     /// itself too: who writes may not look after the connection again once all is written.
     pub fn keep_lean(&mut self) {
         self.outbox = None;
-        self.line.lock().is_lean = true;
+        let mut line = self.line.borrow_mut();
+        line.is_lean = true;
+        // Who drives it from now on is another task.
+        (line.is_held, line.task) = (false, None);
     }
 
     /// Hands bytes to the system if nothing is in front of them; how many were taken, and whether there is
     /// nothing to flush, as there may be with TLS.
     pub fn send_at_once(&mut self, bytes: &[u8]) -> (usize, bool) {
-        let mut line = self.line.lock();
+        let mut line = self.line.borrow_mut();
         let sent = line.send_at_once(bytes);
         let cx = &mut Context::from_waker(Waker::noop());
         (sent, line.pending.is_empty() && line.poll_flush_stream(cx).is_ready())
     }
 
+    /// Whether there is output that the system has not taken.
+    pub fn has_pending(&self) -> bool {
+        !self.line.borrow().pending.is_empty()
+    }
+
     /// Bytes that the system has taken.
     pub fn sent(&self) -> u64 {
-        self.line.lock().taken
+        self.line.borrow_mut().taken
     }
 
     /// Sends these too.
@@ -102,9 +109,36 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
         self
     }
 
+    /// Adds short output, which the next flush sends.
+    pub fn queue<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let mut line = self.line.borrow_mut();
+        line.is_flushed = false;
+        write(&mut line.pending)
+    }
+
+    /// Adds the interim responses that wait: a response is about to follow.
+    pub fn queue_interim(&mut self) {
+        if let Some(interim) = &self.interim {
+            interim.take(&mut self.line.borrow_mut().pending);
+        }
+    }
+
+    /// Adds data if it is short; else sends it behind what is pending, in one go with that. Ready once no data
+    /// is left.
+    pub fn poll_queue_data(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<io::Result<()>> {
+        let mut line = self.line.borrow_mut();
+        line.is_flushed = false;
+        if line.pending.len() + data.len() > JOIN_UP_TO {
+            return line.poll_send_with(cx, data);
+        }
+        line.pending.extend_from_slice(data);
+        data.clear();
+        Poll::Ready(Ok(()))
+    }
+
     /// Gives back memory that a quiet connection has no use for.
     pub fn rest(&mut self) {
-        let mut line = self.line.lock();
+        let mut line = self.line.borrow_mut();
         if line.pending.is_empty() {
             line.pending = Vec::new();
             line.task = None;
@@ -112,15 +146,15 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin + Send + 'static> Wire<S> {
+impl<S: AsyncWrite + Unpin + 'static> Wire<S> {
     /// The way past whoever writes.
-    pub fn straight(&self) -> Arc<dyn StraightLine> {
+    pub fn straight(&self) -> Rc<dyn StraightLine> {
         self.line.clone()
     }
 
     /// Has short output sent through there. Whoever writes has to flush again whenever the connection's task
-    /// is woken, as hyper does.
-    pub fn through(mut self, outbox: Arc<Outbox>) -> Self {
+    /// is woken.
+    pub fn through(mut self, outbox: Rc<Outbox>) -> Self {
         self.outbox = Some((outbox, self.line.clone()));
         self
     }
@@ -130,7 +164,7 @@ impl<S: AsyncWrite + Unpin> Drop for Wire<S> {
     /// A connection that ends before its next flush still sends what it accepted, if the socket
     /// takes it at once. The outbox may have its line for some moments yet.
     fn drop(&mut self) {
-        let mut line = self.line.lock();
+        let mut line = self.line.borrow_mut();
         let _ = line.poll_send(&mut Context::from_waker(Waker::noop()));
         line.pending = Vec::new();
         let stream = line.stream.take();
@@ -146,14 +180,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let (read, is_waiting) = {
-            let mut line = self.line.lock();
+            let mut line = self.line.borrow_mut();
             let Some(stream) = &mut line.stream else { return Poll::Ready(Err(gone())) };
             let read = Pin::new(stream).poll_read(cx, buffer)?;
-            (read, !line.pending.is_empty() && !line.is_held)
+            (read, self.outbox.is_none() && !line.pending.is_empty())
         };
         if read.is_pending() && is_waiting {
-            // Who only waits for the peer may not flush: hyper hands an upgraded stream over with
-            // its last response still pending.
+            // Who has left HTTP may only wait for the peer: a WebSocket begins with its handshake's response still
+            // pending.
             let _ = self.poll_flush(cx)?;
         }
         read.map(Ok)
@@ -170,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut line = self.line.lock();
+        let mut line = self.line.borrow_mut();
         line.is_flushed = false;
         let length: usize = pieces.iter().map(|piece| piece.len()).sum();
         if line.pending.len() + length > JOIN_UP_TO {
@@ -189,14 +223,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.line.lock().stream.as_ref().is_some_and(AsyncWrite::is_write_vectored)
+        self.line.borrow_mut().stream.as_ref().is_some_and(AsyncWrite::is_write_vectored)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let mut line = this.line.lock();
+        let mut line = this.line.borrow_mut();
         line.is_flushed = true;
-        // hyper flushes only when it has nothing left to write, so this lies between two responses.
+        // There are none once a response has begun, and its own bytes are here by now.
         if let Some(interim) = &this.interim {
             interim.take(&mut line.pending);
         }
@@ -224,7 +258,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let mut line = this.line.lock();
+        let mut line = this.line.borrow_mut();
         loop {
             match &mut this.closing {
                 Closing::Not => {
@@ -344,7 +378,7 @@ mod tests {
     }
 
     fn with_outbox(room: usize) -> (Wire<DuplexStream>, DuplexStream, Pin<Box<impl Future<Output = ()>>>) {
-        let outbox = Arc::new(Outbox::default());
+        let outbox = Rc::new(Outbox::default());
         let mut serving = Box::pin(outbox.clone().serve());
         send_all(&mut serving);
         let (wire, far) = connected(room);

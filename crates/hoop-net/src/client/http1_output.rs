@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use hoop_http1::write_chunk_size;
 use http_body::Body;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
@@ -150,7 +151,7 @@ impl Output {
                     return Err(Failure::new(Phase::Write, Fault::Local, words));
                 }
             },
-            None => self.joined.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes()),
+            None => write_chunk_size(&mut self.joined, data.len()),
         }
         let is_chunk = self.left.is_none();
         if data.len() < JOINED {

@@ -5,30 +5,24 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
-use hyper::upgrade::{Parts, Upgraded};
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::gated_wire::GatedWire;
 use crate::transport::Transport;
-
-/// What hyper had of a connection of HTTP/1.
-type Lent = TokioIo<Box<GatedWire<Transport>>>;
+use crate::wire::Wire;
 
 /// Where a WebSocket's frames come from and go to.
 pub enum Carrier {
-    /// A whole connection, taken back from hyper, and what hyper had read ahead.
-    Wire(Box<GatedWire<Transport>>, Bytes),
+    /// A whole connection, and what has come of the WebSocket already.
+    Wire(Box<Wire<Transport>>, Bytes),
     /// One stream of many.
     Stream(TokioIo<Upgraded>),
 }
 
 impl From<Upgraded> for Carrier {
     fn from(upgraded: Upgraded) -> Self {
-        match upgraded.downcast::<Lent>() {
-            Ok(Parts { io, read_buf, .. }) => Self::Wire(io.into_inner(), read_buf),
-            Err(upgraded) => Self::Stream(TokioIo::new(upgraded)),
-        }
+        Self::Stream(TokioIo::new(upgraded))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The opening handshake: an Upgrade in HTTP/1.1 (RFC 6455 section 4), a CONNECT in HTTP/2 (RFC 8441).
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use data_encoding::BASE64;
@@ -11,20 +11,40 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use sha1::{Digest, Sha1};
+use tokio::sync::oneshot;
 
+use super::carrier::Carrier;
 use super::{PendingWebSocket, WebSocketOptions};
 use crate::body::ResponseBody;
+use crate::incoming_body::IncomingBody;
 use crate::passage::{CarriedWebSocket, Passage};
+
+/// Where the WebSocket will be once the answer is on its way.
+pub enum Upgrade {
+    Http1(oneshot::Receiver<Carrier>),
+    Http2(OnUpgrade),
+}
+
+impl Upgrade {
+    /// Waits for it; `None` if the client left meanwhile.
+    pub async fn carrier(self) -> Option<Carrier> {
+        match self {
+            Self::Http1(receiver) => receiver.await.ok(),
+            Self::Http2(upgrade) => upgrade.await.ok().map(Carrier::from),
+        }
+    }
+}
 
 /// A request to become a WebSocket, not yet answered.
 pub struct WebSocketHandshake {
     /// The request's head.
     pub parts: Parts,
-    upgrade: OnUpgrade,
+    upgrade: Upgrade,
     /// Over HTTP/2 there is none.
     accept_key: Option<HeaderValue>,
     /// Over HTTP/2: what the connection counts it as.
@@ -33,7 +53,7 @@ pub struct WebSocketHandshake {
 
 impl WebSocketHandshake {
     /// Whether a request asks for a WebSocket at all.
-    pub fn is_asked_for(request: &Request<Incoming>) -> bool {
+    pub(crate) fn is_asked_for<B>(request: &Request<B>) -> bool {
         if request.version() == Version::HTTP_2 {
             let protocol = request.extensions().get::<Protocol>();
             return request.method() == Method::CONNECT
@@ -45,9 +65,16 @@ impl WebSocketHandshake {
 
     /// Checks the rest of the handshake (RFC 6455 section 4.2.1); the error is the response to give.
     #[expect(clippy::result_large_err, reason = "the error is an answer and is moved once")]
-    pub fn new(mut request: Request<Incoming>) -> Result<Self, Response<ResponseBody>> {
+    pub(crate) fn new(
+        request: Request<IncomingBody>,
+        upgraded: oneshot::Receiver<Carrier>,
+    ) -> Result<Self, Response<ResponseBody>> {
         if request.method() != Method::GET || request.version() != Version::HTTP_11 {
             return Err(refuse("a WebSocket handshake is a GET over HTTP/1.1"));
+        }
+        if !request.body().is_end_stream() {
+            // It would be taken for frames.
+            return Err(refuse("a WebSocket handshake has no body"));
         }
         check_version(&request)?;
         let key = request.headers().get(SEC_WEBSOCKET_KEY).filter(|key| is_websocket_key(key.as_bytes()));
@@ -57,18 +84,18 @@ impl WebSocketHandshake {
         let Ok(accept_key) = HeaderValue::try_from(accept_key(key.as_bytes())) else {
             return Err(refuse("Sec-WebSocket-Key is malformed"));
         };
-        let upgrade = hyper::upgrade::on(&mut request);
+        let upgrade = Upgrade::Http1(upgraded);
         Ok(Self { parts: request.into_parts().0, upgrade, accept_key: Some(accept_key), carried: None })
     }
 
     /// Checks the rest of a handshake over HTTP/2 (RFC 8441 section 5); the error is the response to give.
     #[expect(clippy::result_large_err, reason = "the error is an answer and is moved once")]
-    pub fn new_http2(
+    pub(crate) fn new_http2(
         mut request: Request<Incoming>,
-        passage: &Arc<Passage>,
+        passage: &Rc<Passage>,
     ) -> Result<Self, Response<ResponseBody>> {
         check_version(&request)?;
-        let upgrade = hyper::upgrade::on(&mut request);
+        let upgrade = Upgrade::Http2(hyper::upgrade::on(&mut request));
         let carried = Some(passage.carries_websocket());
         Ok(Self { parts: request.into_parts().0, upgrade, accept_key: None, carried })
     }
@@ -111,7 +138,7 @@ fn refuse(text: &'static str) -> Response<ResponseBody> {
 }
 
 #[expect(clippy::result_large_err, reason = "the error is an answer and is moved once")]
-fn check_version(request: &Request<Incoming>) -> Result<(), Response<ResponseBody>> {
+fn check_version<B>(request: &Request<B>) -> Result<(), Response<ResponseBody>> {
     if request.headers().get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13") {
         return Ok(());
     }

@@ -7,18 +7,18 @@ mod keep_alive;
 mod outbox;
 mod shared_message;
 
-use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::arrivals::poll_arrivals;
 use crate::passage::CarriedWebSocket;
 use bytes::Bytes;
 use hoop_websocket::{Agreement, Event, MaskKeys, Reader, Role, Violation, Writer};
-use hyper::upgrade::OnUpgrade;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use carrier::Carrier;
+pub(crate) use carrier::Carrier;
+use handshake::Upgrade;
 
 pub use handshake::WebSocketHandshake;
 pub(crate) use handshake::{accept_key, has_token};
@@ -26,15 +26,8 @@ use keep_alive::{KeepAlive, Pulse};
 use outbox::Outbox;
 pub use shared_message::SharedMessage;
 
-/// What is read at once: a message of 64 KiB and its head take one call.
-const READ_AT_ONCE: usize = 72 * 1024;
 /// So many bytes may wait for the system before no message is taken, and of pongs only the last.
 const WRITE_AHEAD: usize = 64 * 1024;
-
-thread_local! {
-    /// What is read goes through here, for all connections of a thread.
-    static ARRIVALS: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
 
 /// Codes of RFC 6455 section 7.4.1 that no close frame carries.
 const CLOSED_WITHOUT_STATUS: u16 = 1005;
@@ -97,7 +90,7 @@ pub enum AtOnce {
 
 /// A WebSocket whose handshake was accepted and is on its way.
 pub struct PendingWebSocket {
-    upgrade: OnUpgrade,
+    upgrade: Upgrade,
     agreement: Option<Agreement>,
     options: WebSocketOptions,
     carried: Option<CarriedWebSocket>,
@@ -106,7 +99,7 @@ pub struct PendingWebSocket {
 impl PendingWebSocket {
     /// Waits for the handshake to be sent; `None` if the client left meanwhile.
     pub async fn open(self) -> Option<WebSocket> {
-        let carrier = Carrier::from(self.upgrade.await.ok()?);
+        let carrier = self.upgrade.carrier().await?;
         let writer = Writer::new(self.agreement);
         let mut socket = WebSocket::new(Role::Server, carrier, self.agreement, writer, &self.options);
         socket.carried = self.carried;
@@ -276,18 +269,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Reads once; `false` if nothing more will come.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        let mut space = ARRIVALS.take();
-        space.resize(READ_AT_ONCE, 0);
-        let mut buffer = ReadBuf::new(&mut space);
-        let read = Pin::new(&mut self.stream).poll_read(cx, &mut buffer).map(|read| {
-            let is_alive = read.is_ok() && !buffer.filled().is_empty();
-            if is_alive {
-                self.reader.feed(buffer.filled());
-            }
-            is_alive
-        });
-        ARRIVALS.set(space);
-        read
+        let reader = &mut self.reader;
+        let read = poll_arrivals(&mut self.stream, cx, |bytes| reader.feed(bytes));
+        read.map(|read| read.is_ok_and(|arrived| arrived > 0))
     }
 
     /// What an event is to the application, if it is anything.
@@ -442,14 +426,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// (RFC 6455 section 7.1.1); what still comes is dropped.
     pub fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let _ = self.poll_flush(cx);
-        let mut space = [0; 1024];
-        loop {
-            let mut buffer = ReadBuf::new(&mut space);
-            match std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
-                Ok(()) if !buffer.filled().is_empty() => {}
-                _ => return Poll::Ready(()),
-            }
-        }
+        while let Ok(1..) = std::task::ready!(poll_arrivals(&mut self.stream, cx, |_| ())) {}
+        Poll::Ready(())
     }
 
     /// Ends the connection under the WebSocket so that the peer reads all that was sent to it.

@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
-use hoop_net::{Address, Bind, ResponseBody};
+use hoop_net::{Address, Bind, Limits, PaceLimits, ResponseBody};
 use http::Response;
 use http_body_util::BodyExt;
 use proptest::prelude::*;
@@ -67,31 +68,124 @@ fn a_unix_socket_serves_alike() {
     });
 }
 
-#[test]
-fn a_client_that_leaves_drops_the_answer_it_waited_for() {
+/// An application that never answers; it tells when it has begun, and when its answer is dropped.
+fn patient() -> (App, Rc<Notify>, Rc<Notify>) {
     struct Told(Rc<Notify>);
     impl Drop for Told {
         fn drop(&mut self) {
             self.0.notify_one();
         }
     }
+    let (begun, dropped) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
+    let (tell_begun, tell_dropped) = (begun.clone(), dropped.clone());
+    let app = App::new(move |_| {
+        let told = Told(tell_dropped.clone());
+        tell_begun.notify_one();
+        async move {
+            std::future::pending::<()>().await;
+            drop(told);
+            Response::new(ResponseBody::from("never"))
+        }
+    });
+    (app, begun, dropped)
+}
+
+#[test]
+fn a_client_that_leaves_drops_the_answer_it_waited_for() {
     in_runtime(async {
-        let (begun, dropped) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
-        let (tell_begun, tell_dropped) = (begun.clone(), dropped.clone());
-        let server = Running::new(App::new(move |_| {
-            let told = Told(tell_dropped.clone());
-            tell_begun.notify_one();
-            async move {
-                std::future::pending::<()>().await;
-                drop(told);
-                Response::new(ResponseBody::from("never"))
-            }
-        }));
+        let (app, begun, dropped) = patient();
+        let server = Running::new(app);
         let mut stream = server.connect().await;
         send(&mut stream, get("/").as_bytes()).await;
         begun.notified().await;
         vanish(stream);
         dropped.notified().await;
+    });
+}
+
+#[test]
+fn a_client_that_leaves_behind_other_requests_is_noticed_too() {
+    in_runtime(async {
+        let (app, begun, dropped) = patient();
+        let server = Running::new(app);
+        let mut stream = server.connect().await;
+        let upload = "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 3\r\n\r\nabc";
+        send(&mut stream, [&get("/1"), upload, &get("/3")[..9]].concat().as_bytes()).await;
+        begun.notified().await;
+        vanish(stream);
+        dropped.notified().await;
+    });
+}
+
+#[test]
+fn answers_do_not_pile_up_for_a_client_that_does_not_read_them() {
+    const REQUESTS: u32 = 20_000;
+    in_runtime(async {
+        let answered = Rc::new(Cell::new(0));
+        let count = answered.clone();
+        let pace = PaceLimits { stall: Some(Duration::from_millis(200)), ..PaceLimits::default() };
+        let limits = Limits { pace, pipelined: None, ..Limits::default() };
+        // A hundred megabytes of heads alone, which is more than the system takes.
+        let field = http::HeaderValue::try_from("x".repeat(5000)).expect("a value");
+        let server = Running::with_limits(
+            App::new(move |_| {
+                count.set(count.get() + 1);
+                let mut response = Response::new(ResponseBody::from(""));
+                response.headers_mut().insert("x-long", field.clone());
+                async { response }
+            }),
+            limits,
+        );
+        let mut stream = server.connect().await;
+        let heads = "HEAD / HTTP/1.1\r\nhost: test\r\n\r\n".repeat(REQUESTS as usize);
+        // The server gives the client up in the end, while that writes or after.
+        let _ = stream.write_all(heads.as_bytes()).await;
+        while answered.get() == 0 || server.shutdown.open_connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!((1..REQUESTS).contains(&answered.get()), "{}", answered.get());
+    });
+}
+
+#[test]
+fn a_response_may_stream_what_its_request_still_sends() {
+    in_runtime(async {
+        let server = Running::new(App::new(|request| async move {
+            let (sender, body) = ResponseBody::stream(None);
+            tokio::task::spawn_local(async move {
+                let mut incoming = request.into_body();
+                while let Some(Ok(frame)) = incoming.frame().await {
+                    sender.push(frame.into_data().expect("data"));
+                }
+                sender.finish();
+            });
+            Response::new(body)
+        }));
+        let mut stream = server.connect().await;
+        send(&mut stream, b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 6\r\n\r\n").await;
+        for piece in ["one", "two"] {
+            send(&mut stream, piece.as_bytes()).await;
+            until(&mut stream, &format!("3\r\n{piece}\r\n")).await;
+        }
+        assert_eq!(until(&mut stream, "0\r\n\r\n").await, "0\r\n\r\n");
+        send(&mut stream, last_get("/").as_bytes()).await;
+        assert!(rest(&mut stream).await.contains("200 OK"), "the connection goes on");
+    });
+}
+
+#[test]
+fn a_body_that_nobody_reads_is_passed_over() {
+    in_runtime(async {
+        let server = Running::new(App::path());
+        for (framing, body) in [
+            ("content-length: 5", "GET /"),
+            ("transfer-encoding: chunked", "5\r\nGET /\r\n0\r\nx-trailer: 1\r\n\r\n"),
+        ] {
+            let upload = format!("POST /unread HTTP/1.1\r\nhost: test\r\n{framing}\r\n\r\n{body}");
+            let received = server.talk(format!("{upload}{upload}{}", last_get("/next")).as_bytes()).await;
+            assert_eq!(received.matches("/unread").count(), 2, "{received}");
+            assert!(received.ends_with("/next"), "{received}");
+        }
     });
 }
 

@@ -1,4 +1,4 @@
-//! The ASGI application server: requests enter Python inside hyper's own poll, on the loop's thread.
+//! The ASGI application server: requests enter Python inside their connection's own poll, on the loop's thread.
 //!
 //! - `listen_sockets`: what it accepts from.
 //! - `server`: the Python class that serves, and the bridge to `hoop_net`'s accept loop.

@@ -1,4 +1,4 @@
-//! The way of a response from the application to hyper.
+//! The way of a response from the application to its connection.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,48 +15,48 @@ use crate::gil_cell::GilCell;
 #[derive(Default)]
 struct Slot {
     response: Option<Response<ResponseBody>>,
-    hyper: Option<Waker>,
+    connection: Option<Waker>,
     given: bool,
 }
 
-/// Where the application's side leaves the response and hyper's side finds it.
+/// Where the application's side leaves the response and the connection's side finds it.
 #[derive(Default)]
 pub struct Reply(GilCell<Slot>);
 
 impl Reply {
-    /// Hands the response to hyper.
+    /// Hands the response to the connection.
     pub fn give(&self, py: Python<'_>, response: Response<ResponseBody>) {
-        let hyper = {
+        let connection = {
             let mut slot = self.0.borrow_mut(py);
             slot.response = Some(response);
             slot.given = true;
-            slot.hyper.take()
+            slot.connection.take()
         };
-        if let Some(hyper) = hyper {
-            hyper.wake();
+        if let Some(connection) = connection {
+            connection.wake();
         }
     }
 }
 
 impl Reply {
-    /// Lets hyper look after the connection, whose reply is still to come.
+    /// Has the connection looked after, whose reply is still to come.
     pub fn nudge(&self, py: Python<'_>) {
-        let hyper = self.0.borrow_mut(py).hyper.take();
-        if let Some(hyper) = hyper {
-            hyper.wake();
+        let connection = self.0.borrow_mut(py).connection.take();
+        if let Some(connection) = connection {
+            connection.wake();
         }
     }
 }
 
-/// What owes hyper a reply.
+/// What owes a connection a reply.
 pub trait Replies: Send + Sync + 'static {
     fn reply(&self) -> &Reply;
 
-    /// hyper does not want the reply any more: the client has gone.
+    /// Nobody wants the reply any more: the client has gone.
     fn abandoned(&self, py: Python<'_>);
 }
 
-/// The response as hyper awaits it. Dropped unanswered, it tells the application's side.
+/// The response as its connection awaits it. Dropped unanswered, it tells the application's side.
 pub struct Answer<T: Replies>(pub Arc<T>);
 
 impl<T: Replies> Future for Answer<T> {
@@ -68,7 +68,7 @@ impl<T: Replies> Future for Answer<T> {
             match slot.response.take() {
                 Some(response) => Poll::Ready(response),
                 None => {
-                    slot.hyper = Some(cx.waker().clone());
+                    slot.connection = Some(cx.waker().clone());
                     Poll::Pending
                 }
             }

@@ -47,7 +47,7 @@ pub struct Ends {
     /// The `tls` extension, over TLS.
     tls: Option<Py<PyDict>>,
     /// Where early hints go, over HTTP/1.
-    pub interim: Option<InterimResponses>,
+    pub interim: GilCell<Option<InterimResponses>>,
     /// An exchange whose response went out whole while its application still streams a body that
     /// has nowhere to go (HEAD, 304): it ends with the next request, or with the connection.
     pub outlived: GilCell<Option<Weak<Exchange>>>,
@@ -69,7 +69,7 @@ impl Ends {
             is_trusted,
             server: scopes.own_end(py, &facts.local)?.unbind(),
             tls: facts.tls.as_ref().map(|facts| tls_extension(py, facts)).transpose()?,
-            interim: facts.interim.clone(),
+            interim: GilCell::new(facts.interim.clone()),
             outlived: GilCell::default(),
             last: GilCell::default(),
             has_half_closed: AtomicBool::new(false),
@@ -83,7 +83,7 @@ impl Ends {
             is_trusted: false,
             server: py.None(),
             tls: None,
-            interim: None,
+            interim: GilCell::default(),
             outlived: GilCell::default(),
             last: GilCell::default(),
             has_half_closed: AtomicBool::new(false),

@@ -205,7 +205,7 @@ impl Opened {
     }
 }
 
-/// A request as hyper has it.
+/// A request as the engine has it.
 struct Sent<'r> {
     captured: Vec<Cow<'r, str>>,
     query: &'r str,

@@ -43,7 +43,7 @@ impl Ending for Exchange {
         // A stream dropped unfinished is an abort: the client must not take it for complete.
         drop(stream);
         if client_gone && !committed {
-            // Nobody reads it, but hyper holds the connection until it has an answer.
+            // Nobody reads it, but the connection is held until it has an answer.
             self.reply.give(py, plain(status));
         } else if !committed {
             self.answer_plainly(py, status);

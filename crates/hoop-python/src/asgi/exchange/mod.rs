@@ -87,7 +87,7 @@ pub struct Exchange {
     memberships: Memberships,
 }
 
-/// Enters the application with a request; what hyper awaits is its answer.
+/// Enters the application with a request; what its connection awaits is its answer.
 pub fn begin(
     server: &Arc<ServerState>,
     ends: &Arc<Ends>,
@@ -136,7 +136,7 @@ pub fn begin(
             senders: Waiters::default(),
             memberships: Memberships::default(),
         });
-        if ends.interim.is_some() {
+        if ends.interim.borrow(py).is_some() {
             drop(ends.last.replace(py, Arc::downgrade(&exchange)));
         }
         match approach {
@@ -150,7 +150,7 @@ pub fn begin(
 
 impl Exchange {
     fn answer(&self, py: Python<'_>, mut response: Response<ResponseBody>) {
-        if let Some(interim) = &self.ends.interim {
+        if let Some(interim) = &*self.ends.interim.borrow(py) {
             interim.forget();
         }
         self.line.stamp(&self.server, response.headers_mut());

@@ -123,8 +123,8 @@ impl Exchange {
                 self.enter(py);
             }
             Err(_) => {
-                // The client left, or was told already what is wrong. hyper holds the connection until
-                // it has an answer, which nobody reads.
+                // The client left, or was told already what is wrong. The connection is held until it has an
+                // answer, which nobody reads.
                 drop(self.routed.take(py));
                 self.client_left(py);
                 self.progress.borrow_mut(py).state.finish();

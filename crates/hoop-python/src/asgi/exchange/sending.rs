@@ -1,4 +1,4 @@
-//! What an application sends: its messages checked, and brought to hyper.
+//! What an application sends: its messages checked, and brought to the connection.
 
 use std::sync::Arc;
 
@@ -126,7 +126,9 @@ impl Exchange {
         let links = message::links(dict)?;
         self.progress.borrow(py).state.hint().map_err(message::fault)?;
         // Where it was not announced it is left out: a hint may be.
-        if let Some(interim) = self.ends.interim.as_ref().filter(|_| self.takes_interim) {
+        if self.takes_interim
+            && let Some(interim) = &*self.ends.interim.borrow(py)
+        {
             interim.early_hints(&links);
             self.reply.nudge(py);
         }
@@ -175,11 +177,11 @@ impl Exchange {
         response
     }
 
-    /// hyper let go of the streamed body: either all of it went out, or the client has gone.
+    /// The connection let go of the streamed body: either all of it went out, or the client has gone.
     fn stream_gone(&self, py: Python<'_>) {
         let left = {
             let state = &self.progress.borrow(py).state;
-            // Where no body goes, hyper has no use for the stream from the start.
+            // Where no body goes, nobody has a use for the stream from the start.
             !state.is_complete() && !state.is_bodyless()
         };
         if left {

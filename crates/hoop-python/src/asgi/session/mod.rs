@@ -53,7 +53,7 @@ pub struct Session {
     socket: GilSlot<Box<WebSocket>>,
 }
 
-/// Enters the application with a handshake; what hyper awaits is its answer.
+/// Enters the application with a handshake; what its connection awaits is its answer.
 pub fn begin(
     server: &Arc<ServerState>,
     ends: &Ends,

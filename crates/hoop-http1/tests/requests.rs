@@ -1,52 +1,90 @@
-//! The gate over whole connections: what passes, what does not, and that it is the same however it comes.
+//! The reader of requests over whole connections: what it takes, what it refuses, and that it is the same
+//! however it comes.
 
-use hoop_http1::{Gate, Inspection, MessageLimits, Position, Refusal, Stop};
+use hoop_http1::{HeadMeaning, MessageLimits, Piece, Refusal, RequestReader};
 use proptest::prelude::*;
-
-const PLENTY: u32 = u32::MAX;
 
 fn limits() -> MessageLimits {
     MessageLimits { target: 100, head: 1000, fields: 10, body: 500 }
 }
 
 /// How a connection went.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
+    /// All that was taken.
     passed: Vec<u8>,
-    heads: u32,
-    stop: Stop,
-    position: Position,
+    /// Method, target, and the fields of each head.
+    heads: Vec<Vec<String>>,
+    /// The data of all bodies.
+    data: Vec<u8>,
+    refusal: Option<Refusal>,
+    is_between: bool,
 }
 
-/// Feeds a gate as a connection does: what did not pass is shown again with what comes next.
+impl Outcome {
+    fn take(&mut self, piece: Piece, reader: &RequestReader, bytes: &[u8]) -> usize {
+        let taken = match piece {
+            Piece::More | Piece::Undecided => 0,
+            Piece::Framing(taken) => taken,
+            Piece::Head(taken) => {
+                let head = reader.head();
+                let fields = head.fields.iter().flat_map(|(name, value)| [name, value]);
+                let parts = [&head.method, &head.target].into_iter().chain(fields);
+                let text = |part: &std::ops::Range<usize>| {
+                    String::from_utf8_lossy(&bytes[part.clone()]).into_owned()
+                };
+                self.heads.push(parts.map(text).collect());
+                taken
+            }
+            Piece::Data(taken) => {
+                self.data.extend(&bytes[..taken]);
+                taken
+            }
+        };
+        self.passed.extend(&bytes[..taken]);
+        taken
+    }
+}
+
+/// Feeds a reader as a connection does: what was not taken is shown again with what comes next.
 fn feed<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
-    let mut gate = Gate::new(limits());
-    let (mut held, mut passed, mut heads) = (Vec::new(), Vec::new(), 0);
-    let mut stop = Stop::Unfinished;
+    let mut reader = RequestReader::new(limits());
+    let (mut held, mut outcome) = (Vec::new(), Outcome::default());
     for piece in pieces {
         held.extend_from_slice(piece);
-        let inspection = gate.inspect(&held, PLENTY);
-        passed.extend(held.drain(..inspection.passes));
-        heads += inspection.heads;
-        stop = inspection.stop;
+        loop {
+            match reader.next_piece(&held) {
+                Ok(Piece::More | Piece::Undecided) => break,
+                Ok(piece) => {
+                    let taken = outcome.take(piece, &reader, &held);
+                    held.drain(..taken);
+                }
+                Err(refusal) => {
+                    outcome.refusal = Some(refusal);
+                    break;
+                }
+            }
+        }
     }
-    Outcome { passed, heads, stop, position: gate.position() }
+    outcome.is_between = reader.is_in_head() && held.is_empty();
+    outcome
 }
 
+/// Why a request is refused, by its head or by its body.
 fn refusal(bytes: &str) -> Refusal {
     let outcome = feed([bytes.as_bytes()]);
-    match outcome.stop {
-        Stop::RefusedHead(refusal) => {
-            assert_eq!(outcome.heads, 0, "{bytes:?}");
-            assert!(outcome.passed.is_empty(), "{bytes:?} passed in part");
-            refusal
-        }
-        Stop::RefusedBody(refusal) => {
-            assert_eq!(outcome.heads, 1, "{bytes:?}");
-            refusal
-        }
-        other => panic!("{bytes:?} was not refused: {other:?}"),
-    }
+    assert_eq!(outcome.passed.is_empty(), outcome.heads.is_empty(), "{bytes:?} passed in part");
+    outcome.refusal.unwrap_or_else(|| panic!("{bytes:?} was not refused"))
+}
+
+fn head_refusal(bytes: &str) -> Refusal {
+    assert!(feed([bytes.as_bytes()]).heads.is_empty(), "{bytes:?}");
+    refusal(bytes)
+}
+
+fn body_refusal(bytes: &str) -> Refusal {
+    assert_eq!(feed([bytes.as_bytes()]).heads.len(), 1, "{bytes:?}");
+    refusal(bytes)
 }
 
 fn request(lines: &str) -> String {
@@ -58,10 +96,10 @@ fn chunked(body: &str) -> String {
 }
 
 #[test]
-fn requests_pass_whatever_frames_them() {
+fn requests_are_read_whatever_frames_them() {
     let requests = [
         "GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
-        "\r\nGET / HTTP/1.0\r\n\r\n".to_owned(),
+        "\r\nGET /old HTTP/1.0\r\n\r\n".to_owned(),
         format!("{}12345", request("Content-Length: 5\r\n")),
         chunked("3\r\nabc\r\n0\r\n\r\n"),
         chunked("3;a=b\r\nabc\r\n0\r\nX-Sum: 1\r\nX-Other: 2\r\n\r\n"),
@@ -69,20 +107,43 @@ fn requests_pass_whatever_frames_them() {
     let all = requests.concat();
     let outcome = feed([all.as_bytes()]);
     assert_eq!(outcome.passed, all.as_bytes());
-    assert_eq!((outcome.heads, outcome.position), (5, Position::Head));
+    assert_eq!(outcome.data, b"12345abcabc");
+    assert!(outcome.is_between);
+    assert_eq!(outcome.heads.len(), 5);
+    assert_eq!(outcome.heads[0], ["GET", "/", "Host", "a"]);
+    assert_eq!(outcome.heads[1], ["GET", "/old"]);
+    assert_eq!(outcome.heads[2], ["POST", "/", "Host", "a", "Content-Length", "5"]);
 }
 
 #[test]
-fn a_head_passes_only_when_it_is_complete() {
-    let mut gate = Gate::new(limits());
+fn values_are_without_the_spaces_around_them() {
+    let outcome = feed([request("A:\t b c \t\r\nD:\r\n").as_bytes()]);
+    assert_eq!(outcome.heads, [["POST", "/", "Host", "a", "A", "b c", "D", ""]]);
+}
+
+#[test]
+fn a_head_says_what_it_means() {
+    let meaning = |bytes: &str| {
+        let mut reader = RequestReader::new(limits());
+        assert_eq!(reader.next_piece(bytes.as_bytes()), Ok(Piece::Head(bytes.len())));
+        reader.head().meaning
+    };
+    let plain = HeadMeaning { length: Some(0), keeps_alive: true, ..HeadMeaning::default() };
+    assert_eq!(meaning("GET / HTTP/1.1\r\n\r\n"), plain);
+    let old = HeadMeaning { is_old: true, keeps_alive: false, ..plain };
+    assert_eq!(meaning("GET / HTTP/1.0\r\n\r\n"), old);
+    let uploads = request("Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n");
+    assert_eq!(meaning(&uploads), HeadMeaning { length: None, expects_continue: true, ..plain });
+}
+
+#[test]
+fn a_head_is_read_only_when_it_is_complete() {
+    let mut reader = RequestReader::new(limits());
     let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     for length in 0..head.len() {
-        assert_eq!(
-            gate.inspect(&head[..length], PLENTY),
-            Inspection { passes: 0, heads: 0, stop: Stop::Unfinished }
-        );
+        assert_eq!(reader.next_piece(&head[..length]), Ok(Piece::More));
     }
-    assert_eq!(gate.inspect(head, PLENTY).passes, head.len());
+    assert_eq!(reader.next_piece(head), Ok(Piece::Head(head.len())));
 }
 
 #[test]
@@ -111,7 +172,7 @@ fn each_way_to_break_a_head_has_its_refusal() {
         (request(&format!("A: {}\r\n", "b".repeat(1000))), Refusal::HeadTooLarge),
         (format!("GET / HTTP/1.1\r\nA: {}", "b".repeat(1000)), Refusal::HeadTooLarge),
     ] {
-        assert_eq!(refusal(&bytes), expected, "{bytes:?}");
+        assert_eq!(head_refusal(&bytes), expected, "{bytes:?}");
     }
 }
 
@@ -135,83 +196,68 @@ fn each_way_to_break_chunks_has_its_refusal() {
     ] {
         let body =
             if body.starts_with("1f4") { format!("{body}{}", "a".repeat(502)) } else { body.to_owned() };
-        assert_eq!(refusal(&chunked(&body)), expected, "{body:?}");
+        assert_eq!(body_refusal(&chunked(&body)), expected, "{body:?}");
     }
     let extension = |length: usize| format!("1;{}\r\na\r\n", "e".repeat(length));
-    assert_eq!(refusal(&chunked(&extension(300))), Refusal::ChunkExtensions);
-    assert_eq!(refusal(&chunked(&format!("1;{}", "e".repeat(300)))), Refusal::ChunkExtensions);
-    assert_eq!(refusal(&chunked(&extension(200).repeat(50))), Refusal::ChunkExtensions);
-    assert_eq!(refusal(&chunked(&format!("0\r\n{}", "A: b\r\n".repeat(11)))), Refusal::TooManyFields);
+    assert_eq!(body_refusal(&chunked(&extension(300))), Refusal::ChunkExtensions);
+    assert_eq!(body_refusal(&chunked(&format!("1;{}", "e".repeat(300)))), Refusal::ChunkExtensions);
+    assert_eq!(body_refusal(&chunked(&extension(200).repeat(50))), Refusal::ChunkExtensions);
+    assert_eq!(body_refusal(&chunked(&format!("0\r\n{}", "A: b\r\n".repeat(11)))), Refusal::TooManyFields);
     let large = format!("0\r\n{}", format!("A: {}\r\n", "b".repeat(300)).repeat(4));
-    assert_eq!(refusal(&chunked(&large)), Refusal::HeadTooLarge);
+    assert_eq!(body_refusal(&chunked(&large)), Refusal::HeadTooLarge);
 }
 
 #[test]
 fn a_body_that_grows_too_large_in_chunks_is_refused_before_the_chunk_that_is_too_much() {
     let outcome = feed([chunked("1f4\r\n").as_bytes(), &[b'a'; 500], b"\r\n1\r\na\r\n0\r\n\r\n"]);
-    assert_eq!(outcome.stop, Stop::RefusedBody(Refusal::BodyTooLarge));
+    assert_eq!(outcome.refusal, Some(Refusal::BodyTooLarge));
     assert!(outcome.passed.ends_with(b"aaa\r\n"));
 }
 
 #[test]
-fn what_passed_before_a_refused_head_is_not_taken_back() {
+fn what_came_before_a_refused_head_is_not_taken_back() {
     let good = request("Content-Length: 3\r\n") + "abc";
     let bytes = format!("{good}{good}GET / HTTP/1.1\r\nA : b\r\n\r\n{good}");
     let outcome = feed([bytes.as_bytes()]);
     assert_eq!(outcome.passed, good.repeat(2).as_bytes());
-    assert_eq!(outcome.stop, Stop::RefusedHead(Refusal::FieldName));
-    assert_eq!(outcome.position, Position::Refused);
-}
-
-#[test]
-fn no_more_heads_pass_than_there_is_room_for() {
-    let mut gate = Gate::new(limits());
-    let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    let three = head.repeat(3);
-    let inspection = gate.inspect(&three, 2);
-    assert_eq!(inspection, Inspection { passes: 2 * head.len(), heads: 2, stop: Stop::Answers });
-    assert_eq!(gate.inspect(head, 0), Inspection { passes: 0, heads: 0, stop: Stop::Answers });
-    assert_eq!(gate.inspect(head, 1).heads, 1);
+    assert_eq!(outcome.refusal, Some(Refusal::FieldName));
 }
 
 #[test]
 fn what_follows_an_upgrade_waits_for_its_answer() {
     let head = request("Connection: upgrade\r\nUpgrade: websocket\r\n");
-    let bytes = format!("{head}\x01\x02");
-    for (leaves, passes) in [(true, 2), (false, 0)] {
-        let mut gate = Gate::new(limits());
-        let inspection = gate.inspect(bytes.as_bytes(), PLENTY);
-        assert_eq!(inspection, Inspection { passes: head.len(), heads: 1, stop: Stop::Answers });
-        assert!(gate.awaits_decision());
-        assert_eq!(gate.position(), Position::Undecided);
-        gate.decide(leaves);
-        let inspection = gate.inspect(b"\x01\n", PLENTY);
-        assert_eq!(inspection.passes, passes);
-        assert_eq!(matches!(inspection.stop, Stop::RefusedHead(_)), !leaves);
+    let mut reader = RequestReader::new(limits());
+    assert_eq!(reader.next_piece(head.as_bytes()), Ok(Piece::Head(head.len())));
+    for bytes in [b"".as_slice(), b"\x01\x02", b"GET / HTTP/1.1\r\n\r\n"] {
+        assert_eq!(reader.next_piece(bytes), Ok(Piece::Undecided));
     }
+    reader.goes_on();
+    assert!(reader.is_in_head());
+    assert!(matches!(reader.next_piece(b"\x01\n"), Err(Refusal::RequestLine | Refusal::BareLineFeed)));
+    assert!(!reader.is_in_head());
 }
 
 #[test]
 fn an_upgrade_with_a_body_waits_behind_the_body() {
-    let bytes = request("Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n") + "abcGET";
-    let mut gate = Gate::new(limits());
-    let inspection = gate.inspect(bytes.as_bytes(), PLENTY);
-    assert_eq!((inspection.passes, inspection.stop), (bytes.len() - 3, Stop::Answers));
-    gate.decide(false);
-    assert_eq!(gate.position(), Position::Head);
-    assert!(!gate.awaits_decision());
+    let head = request("Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n");
+    let mut reader = RequestReader::new(limits());
+    assert_eq!(reader.next_piece(head.as_bytes()), Ok(Piece::Head(head.len())));
+    assert!(reader.is_in_body());
+    assert_eq!(reader.next_piece(b"abcGET"), Ok(Piece::Data(3)));
+    assert_eq!(reader.next_piece(b"GET"), Ok(Piece::Undecided));
+    reader.goes_on();
+    assert_eq!(reader.next_piece(b"GET"), Ok(Piece::More));
 }
 
 #[test]
 fn the_caller_may_refuse_what_takes_too_long() {
-    let mut gate = Gate::new(limits());
-    gate.inspect(b"GET / HT", PLENTY);
-    assert_eq!(gate.refuse(Refusal::HeadTimeout), Stop::RefusedHead(Refusal::HeadTimeout));
-    assert_eq!(gate.refuse(Refusal::BodyTimeout), Stop::RefusedHead(Refusal::HeadTimeout), "once");
-    let mut gate = Gate::new(limits());
-    gate.inspect(request("Content-Length: 5\r\n").as_bytes(), PLENTY);
-    assert_eq!(gate.refuse(Refusal::BodyTimeout), Stop::RefusedBody(Refusal::BodyTimeout));
-    assert_eq!(gate.inspect(b"12345", PLENTY).passes, 0);
+    let mut reader = RequestReader::new(limits());
+    assert_eq!(reader.next_piece(b"GET / HT"), Ok(Piece::More));
+    assert_eq!(reader.refuse(Refusal::HeadTimeout), Refusal::HeadTimeout);
+    assert_eq!(reader.refuse(Refusal::BodyTimeout), Refusal::HeadTimeout, "once");
+    assert_eq!(reader.next_piece(b"GET / HTTP/1.1\r\n\r\n"), Err(Refusal::HeadTimeout));
+    reader.goes_on();
+    assert_eq!(reader.next_piece(b""), Err(Refusal::HeadTimeout));
 }
 
 #[test]
@@ -229,7 +275,7 @@ fn each_refusal_has_its_status() {
     }
 }
 
-/// A request that the gate must let pass.
+/// A request that must be taken.
 fn proper_request() -> impl Strategy<Value = String> {
     let target = prop_oneof!["/[!-\"$-~]{0,30}", Just("http://example.org/a".to_owned())];
     let field = "X-[A-Za-z0-9!#$%&'*+.^_`|~-]{0,8}:[ \t]{0,2}[!-~]{0,10}[ \t!-~]{0,10}";
@@ -276,12 +322,12 @@ fn pieces<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
 
 proptest! {
     #[test]
-    fn proper_requests_pass_unchanged(requests in prop::collection::vec(proper_request(), 1..4)) {
+    fn proper_requests_are_taken_whole(requests in prop::collection::vec(proper_request(), 1..4)) {
         let bytes = requests.concat();
         let outcome = feed([bytes.as_bytes()]);
-        prop_assert_eq!(outcome.stop, Stop::Unfinished);
+        prop_assert_eq!(outcome.refusal, None);
         prop_assert_eq!(outcome.passed, bytes.as_bytes());
-        prop_assert_eq!(outcome.heads as usize, requests.len());
+        prop_assert_eq!(outcome.heads.len(), requests.len());
     }
 
     #[test]
@@ -307,7 +353,7 @@ proptest! {
     }
 
     #[test]
-    fn noise_never_panics_and_what_passes_is_a_beginning_of_it(
+    fn noise_never_panics_and_what_is_taken_is_a_beginning_of_it(
         bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b"\r\n :GET/HP1.;0"[..])], 0..300),
     ) {
         let outcome = feed(bytes.chunks(7));
