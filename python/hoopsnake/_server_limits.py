@@ -45,8 +45,8 @@ class ServerLimits:
     """The longest request target, that is path and query; then 414. Without this limit, and at
     most, it is 65,000."""
     pipelined_requests: int | None = 32
-    """How many requests of a connection are taken in before the first of them is answered; the
-    others wait unread."""
+    """How many requests of a connection may be there before the first of them is answered; then no
+    more is read. Each is begun in its turn."""
     connections: int | None = 20_000
     """How many connections may be open, WebSockets among them. One more takes the place of an idle
     one, or waits until there is one."""

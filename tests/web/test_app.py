@@ -255,6 +255,13 @@ async def test_a_route_that_cannot_work_fails_the_startup() -> None:
         await living.task
 
 
+@pytest.mark.parametrize("status", [0, 100, 103, 199, 1000])
+def test_a_route_has_a_status_that_ends_a_request(status: int) -> None:
+    app = App()
+    with pytest.raises(WebError, match=f"/hints: .* from 200 to 999, not {status}"):
+        app.get("/hints", status_code=status)(lambda: None)
+
+
 @pytest.mark.parametrize(
     ("path", "root"), [("/apiary", "/api"), ("/api/apiary", "/api"), ("/%C3%BC/apiary", "/ü")]
 )

@@ -3,7 +3,7 @@
 //! What many clients are sent goes past the wire and whoever writes to it, where nothing is in front of it
 //! (docs/adr/0049).
 
-use std::cell::{Ref, RefCell, RefMut};
+use std::cell::{RefCell, RefMut};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -121,10 +121,6 @@ impl<S> SharedLine<S> {
         }))
     }
 
-    pub fn borrow(&self) -> Ref<'_, Line<S>> {
-        self.0.borrow()
-    }
-
     pub fn borrow_mut(&self) -> RefMut<'_, Line<S>> {
         self.0.borrow_mut()
     }
@@ -167,7 +163,10 @@ impl<S: AsyncWrite + Unpin> StraightLine for SharedLine<S> {
 impl<S: AsyncWrite + Unpin> Holding for SharedLine<S> {
     fn send_held(&self) {
         let mut line = self.borrow_mut();
-        line.is_held = false;
+        if !std::mem::take(&mut line.is_held) {
+            // Somebody else drives it by now.
+            return;
+        }
         let task = line.task.take();
         let cx = &mut Context::from_waker(task.as_ref().unwrap_or(Waker::noop()));
         let sent = line.poll_send(cx);

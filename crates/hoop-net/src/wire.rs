@@ -93,9 +93,9 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
         (sent, line.pending.is_empty() && line.poll_flush_stream(cx).is_ready())
     }
 
-    /// Whether there is output that the system has not taken.
-    pub fn has_pending(&self) -> bool {
-        !self.line.borrow().pending.is_empty()
+    /// Whether all that was to be sent is, and its end: the peer alone is waited for.
+    pub fn has_ended_writing(&self) -> bool {
+        matches!(self.closing, Closing::WriteEnded(_))
     }
 
     /// Bytes that the system has taken.
@@ -120,6 +120,13 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
     pub fn queue_interim(&mut self) {
         if let Some(interim) = &self.interim {
             interim.take(&mut self.line.borrow_mut().pending);
+        }
+    }
+
+    /// Drops the interim responses that wait.
+    pub fn forget_interim(&mut self) {
+        if let Some(interim) = &self.interim {
+            interim.forget();
         }
     }
 
@@ -230,7 +237,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         let this = &mut *self;
         let mut line = this.line.borrow_mut();
         line.is_flushed = true;
-        // There are none once a response has begun, and its own bytes are here by now.
+        // Whoever writes a response sees to it that there are none once it has begun.
         if let Some(interim) = &this.interim {
             interim.take(&mut line.pending);
         }

@@ -384,7 +384,7 @@ _LIMITS = (
     Option(
         "pipelined_requests",
         AMOUNT,
-        "requests of one connection that are taken in before the first is answered",
+        "requests of one connection that may be there before the first is answered",
     ),
     Option("connections", AMOUNT, "open connections; idle ones make room for new ones"),
     Option("concurrency", AMOUNT, "requests at work in the application, else they wait"),

@@ -58,6 +58,12 @@ class Route:
     response_model_exclude_defaults: bool = False
     response_model_exclude_none: bool = False
 
+    def __post_init__(self) -> None:
+        if self.status_code is not None and not 200 <= self.status_code <= 999:
+            raise WebError(
+                f"{self.path}: a response has a status from 200 to 999, not {self.status_code}"
+            )
+
     @property
     def serialization(self) -> dict[str, Any]:
         """What pydantic is told about writing results; empty where it is as always."""

@@ -149,6 +149,9 @@ impl<A: Application> Server<A> {
                     let mut exchange = Exchange::new(&request, meaning);
                     let room = room.get_or_insert_with(|| Box::pin(None));
                     let upgraded = self.upgraded(&request, &mut upgrade);
+                    if upgraded.is_some() {
+                        stream.begin_handshake();
+                    }
                     room.set(Some(answer_http1(
                         &self.application,
                         &self.remembered,
@@ -171,6 +174,7 @@ impl<A: Application> Server<A> {
                 }
                 Err(refusal) => (self.refuse(refusal), Exchange::refused(&stream)),
             };
+            let response = with_final_status(response, upgrade.is_some());
             match self.respond(&mut stream, response, exchange, signals, &mut headers).await {
                 Next::Goes => {}
                 Next::Ends => break,
@@ -329,6 +333,17 @@ fn poll_answer<F: Future>(
         return Poll::Ready(Err(lost));
     }
     if stream.poll_flush(cx).is_failed() { Poll::Ready(Err(Lost::Client)) } else { Poll::Pending }
+}
+
+/// A response that may follow its request: interim ones have another way, and nobody would wait for the next.
+fn with_final_status(response: Response<ResponseBody>, may_upgrade: bool) -> Response<ResponseBody> {
+    let status = response.status();
+    if !status.is_informational() || may_upgrade && status == StatusCode::SWITCHING_PROTOCOLS {
+        return response;
+    }
+    let mut failure = Response::new(ResponseBody::from("Internal Server Error"));
+    *failure.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    failure
 }
 
 /// Hands a connection over to whoever goes on with it, if somebody does.

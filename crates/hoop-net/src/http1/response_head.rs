@@ -93,8 +93,8 @@ pub fn write_head(
         }
         Framing::Close => {}
     }
-    let is_last =
-        is_last(out, asked, options, framing) || status == StatusCode::SWITCHING_PROTOCOLS || is_tunnel;
+    let leaves_http = status == StatusCode::SWITCHING_PROTOCOLS || is_tunnel;
+    let is_last = leaves_http || is_last(out, asked, options, framing);
     if !is_dated {
         date(out);
     }
@@ -283,6 +283,9 @@ mod tests {
         let (text, begun) = head_of(200, &[("connection", "x, Close")], Some(0), STAYS);
         assert!(text.contains("connection: x, Close\r\n") && begun.is_last);
         assert_eq!(text.matches("connection").count(), 1);
+        let (text, begun) = head_of(101, &[("connection", "upgrade")], Some(0), closes);
+        assert_eq!(text, "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\r\n");
+        assert!(begun.is_last);
         let (text, _) = head_of(200, &[("connection", "keep-alive")], Some(0), closes);
         assert!(text.contains("connection: close\r\n"), "{text}");
     }

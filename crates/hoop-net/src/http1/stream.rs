@@ -49,6 +49,8 @@ pub struct Stream {
     /// The client waits for a word before it sends that, which is none any more once the response has begun.
     owes_continue: bool,
     has_answered: bool,
+    /// The request at hand asks for a WebSocket, and is not answered.
+    is_handshake: bool,
     /// The client has ended its side.
     ended: bool,
     /// Data waits for the client to take it.
@@ -69,6 +71,7 @@ impl Stream {
             inflow: None,
             owes_continue: false,
             has_answered: false,
+            is_handshake: false,
             ended: false,
             is_blocked: false,
             received: 0,
@@ -144,6 +147,11 @@ impl Stream {
         self.reader.is_in_body()
     }
 
+    /// The request at hand asks for a WebSocket.
+    pub fn begin_handshake(&mut self) {
+        self.is_handshake = true;
+    }
+
     /// Whether the client waits for a word that it has not got: it may never send its body.
     pub fn owes_continue(&self) -> bool {
         self.owes_continue
@@ -173,7 +181,7 @@ impl Stream {
     /// looks whether its client is there.
     pub fn attend(&mut self, cx: &mut Context<'_>) -> Result<(), Lost> {
         let attended = self.read_body(cx).and_then(|awaits_body| {
-            if !awaits_body && !self.reader.is_in_body() {
+            if !awaits_body && self.reader.is_between() {
                 self.read_ahead(cx)?;
             }
             Ok(awaits_body)
@@ -259,8 +267,8 @@ impl Stream {
                 Poll::Pending => break,
                 Poll::Ready(Ok(0)) => {
                     self.ended = true;
-                    if !self.reader.is_in_head() {
-                        // Nothing but the client's leaving ends what would become a WebSocket.
+                    if self.is_handshake {
+                        // What would become a WebSocket is nothing without its client's side.
                         return Err(Lost::Client);
                     }
                     self.passage.half_close();
@@ -337,7 +345,7 @@ impl Stream {
 
     /// Adds the head of a response, behind what was hinted at.
     pub fn queue_head<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        self.has_answered = true;
+        (self.has_answered, self.is_handshake) = (true, false);
         self.wire.queue_interim();
         self.wire.queue(write)
     }
@@ -355,6 +363,10 @@ impl Stream {
         if self.is_blocked {
             return Poll::Pending;
         }
+        if self.has_answered {
+            // A hint that comes now is one too many: its response has begun.
+            self.wire.forget_interim();
+        }
         let flushed = Pin::new(&mut self.wire).poll_flush(cx);
         self.passage.written(self.wire.sent(), flushed.is_pending());
         flushed
@@ -363,12 +375,13 @@ impl Stream {
     /// Ends the connection in order.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ended = Pin::new(&mut self.wire).poll_shutdown(cx);
-        self.passage.written(self.wire.sent(), ended.is_pending() && self.wire.has_pending());
+        self.passage.written(self.wire.sent(), ended.is_pending() && !self.wire.has_ended_writing());
         ended
     }
 
     /// Gives back memory until the client says something.
     pub fn rest(&mut self) {
+        self.lookahead = None;
         self.reader.rest();
         self.wire.rest();
     }

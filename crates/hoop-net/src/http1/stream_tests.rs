@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 
 use super::stream::{Lost, Stream};
 use crate::incoming_body::IncomingBody;
+use crate::interim::InterimResponses;
 use crate::passage::Passage;
 use crate::transport::{Socket, Transport};
 use crate::wire::{PeerSends, Wire};
@@ -30,6 +31,7 @@ struct Connection {
     stream: Stream,
     far: UnixStream,
     passage: Rc<Passage>,
+    interim: InterimResponses,
 }
 
 type Arrival = Result<Option<Request<IncomingBody>>, Refusal>;
@@ -41,9 +43,10 @@ impl Connection {
         socket2::SockRef::from(&near).set_send_buffer_size(small).expect("a small buffer");
         let passage = Rc::new(Passage::default());
         let transport = Transport::bare(Socket::Unix(near), Bytes::new(), Rc::default());
-        let wire = Wire::new(transport, PeerSends::default());
+        let interim = InterimResponses::default();
+        let wire = Wire::new(transport, PeerSends::default()).with_interim(interim.clone());
         let stream = Stream::new(wire, MessageLimits::default(), passage.clone(), depth);
-        Self { stream, far, passage }
+        Self { stream, far, passage, interim }
     }
 
     /// Has something arrive.
@@ -162,10 +165,41 @@ async fn what_would_become_a_websocket_ends_with_its_client() {
     let mut connection = Connection::new(9);
     connection.send(HANDSHAKE).await;
     drop(connection.begun());
+    connection.stream.begin_handshake();
     connection.attend().expect("nothing is wrong");
     connection.end().await;
     assert!(matches!(connection.attend(), Err(Lost::Client)));
     assert!(!connection.passage.take_half_closed());
+}
+
+#[tokio::test]
+async fn who_gets_another_answer_than_it_asked_for_gets_all_of_it() {
+    let mut connection = Connection::new(9);
+    connection.send(HANDSHAKE).await;
+    drop(connection.begun());
+    connection.stream.begin_handshake();
+    connection.stream.queue_head(|out| out.extend_from_slice(b"HTTP/1.1 403 Forbidden\r\n"));
+    connection.end().await;
+    connection.attend().expect("it waits for the rest");
+    assert!(connection.passage.take_half_closed());
+}
+
+#[tokio::test]
+async fn a_hint_that_comes_too_late_is_not_sent() {
+    let mut connection = Connection::new(9);
+    let link = [http::HeaderValue::from_static("</a>")];
+    let cx = &mut Context::from_waker(Waker::noop());
+    connection.send(GET).await;
+    drop(connection.begun());
+    connection.interim.early_hints(&link);
+    while connection.stream.poll_flush(cx).is_pending() {}
+    connection.stream.queue_head(|out| out.extend_from_slice(b"head"));
+    connection.interim.early_hints(&link);
+    while connection.stream.poll_flush(cx).is_pending() {}
+    drop(connection.stream);
+    let mut sent = String::new();
+    connection.far.read_to_string(&mut sent).await.expect("text");
+    assert_eq!(sent, "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nhead");
 }
 
 #[tokio::test]

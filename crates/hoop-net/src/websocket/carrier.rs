@@ -48,6 +48,10 @@ impl AsyncRead for Carrier {
                 let taken = ahead.len().min(buffer.remaining());
                 buffer.put_slice(ahead.get(..taken).unwrap_or_default());
                 ahead.advance(taken);
+                if ahead.is_empty() {
+                    // Gives its memory back.
+                    *ahead = Bytes::new();
+                }
                 Poll::Ready(Ok(()))
             }
             Self::Wire(wire, _) => Pin::new(&mut **wire).poll_read(cx, buffer),

@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
 use crate::support::{
-    App, Running, get, in_runtime, last_get, listening_on, rest, send, serve_on, until, vanish,
+    App, Running, get, in_runtime, last_get, listening_on, rest, send, serve_on, status, until, vanish,
 };
 
 /// Answers with the request's body.
@@ -171,6 +171,20 @@ fn a_response_may_stream_what_its_request_still_sends() {
         send(&mut stream, last_get("/").as_bytes()).await;
         assert!(rest(&mut stream).await.contains("200 OK"), "the connection goes on");
     });
+}
+
+#[test]
+fn a_status_that_ends_no_request_is_the_servers_failure() {
+    for code in [100, 101, 103, 199] {
+        in_runtime(async move {
+            let server = Running::new(App::new(move |_| async move {
+                status(http::StatusCode::from_u16(code).expect("a status"))
+            }));
+            let received = server.talk(format!("{}{}", get("/"), last_get("/")).as_bytes()).await;
+            assert!(received.starts_with("HTTP/1.1 500 "), "{received}");
+            assert_eq!(received.matches("HTTP/1.1 500 ").count(), 2, "each has its answer: {received}");
+        });
+    }
 }
 
 #[test]

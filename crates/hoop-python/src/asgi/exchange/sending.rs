@@ -124,9 +124,15 @@ impl Exchange {
     pub(super) fn send_hint(&self, dict: &Bound<'_, PyDict>) -> PyResult<()> {
         let py = dict.py();
         let links = message::links(dict)?;
-        self.progress.borrow(py).state.hint().map_err(message::fault)?;
-        // Where it was not announced it is left out: a hint may be.
+        let is_given_up = {
+            let progress = self.progress.borrow(py);
+            progress.state.hint().map_err(message::fault)?;
+            progress.client_gone || progress.cancelled
+        };
+        // Where it was not announced it is left out: a hint may be. So is that of a request whose client has had
+        // another answer, as the next one may be at work.
         if self.takes_interim
+            && !is_given_up
             && let Some(interim) = &*self.ends.interim.borrow(py)
         {
             interim.early_hints(&links);
