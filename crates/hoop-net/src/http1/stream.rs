@@ -19,6 +19,8 @@ use crate::passage::{Late, Passage};
 use crate::transport::Transport;
 use crate::wire::Wire;
 
+/// So much may stay in memory with a head.
+const KEPT_WITH_HEAD: usize = 4096;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// A request, and what its head means.
@@ -108,7 +110,7 @@ impl Stream {
 
     /// Begins with a request whose head has so many bytes.
     fn begin(&mut self, length: usize, headers: HeaderMap) -> Result<Arrived, Refusal> {
-        let bytes = self.take(length, true).freeze();
+        let bytes = self.take_head(length);
         let head = self.reader.head();
         let meaning = head.meaning;
         let request = match request_head::request(head, &bytes, headers) {
@@ -133,6 +135,17 @@ impl Stream {
         }
         self.tell_of_reading(false);
         Ok((request.map(|()| IncomingBody::http1(reader)), meaning))
+    }
+
+    /// A head, apart from what came with it, if that is much: its fields may last as long as the request, and
+    /// would keep all of it.
+    fn take_head(&mut self, length: usize) -> Bytes {
+        if self.held.len() <= length + KEPT_WITH_HEAD {
+            return self.take(length, true).freeze();
+        }
+        let bytes = Bytes::copy_from_slice(self.held.get(..length).unwrap_or_default());
+        drop(self.take(length, true));
+        bytes
     }
 
     /// A request is refused of which the head was taken.
