@@ -5,8 +5,6 @@ mod outgoing;
 mod request_head;
 mod response_head;
 mod stream;
-#[cfg(test)]
-mod stream_tests;
 
 use std::cell::Cell;
 use std::future::poll_fn;

@@ -11,7 +11,7 @@ use http_body::Body as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::stream::{Lost, Stream};
+use super::{Lost, Stream};
 use crate::incoming_body::IncomingBody;
 use crate::interim::InterimResponses;
 use crate::passage::Passage;
