@@ -130,6 +130,15 @@ async def test_zero_and_none_take_the_limits_away() -> None:
             assert (await wire.answer()).body == b"60001 1002 5"
 
 
+async def test_a_head_without_a_limit_ends_at_16_mib() -> None:
+    limits = ServerLimits(head_size=None)
+    async with served(hello, limits=limits, lifespan="off") as server:
+        async with await server.connect() as wire:
+            await wire.send(b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * (16 * 1024 * 1024))
+            answer = await wire.answer()
+    assert answer.status == 431
+
+
 async def test_limits_that_cannot_be_meant_are_refused() -> None:
     for wrong in ({"body_size": -1}, {"header_timeout": float("nan")}, {"queue": None}):
         with pytest.raises(ServerError, match=next(iter(wrong))):

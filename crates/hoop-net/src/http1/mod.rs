@@ -43,6 +43,8 @@ use stream::{Arrived, Lost, Stream};
 const MOST_FIELDS: usize = 32_000;
 /// The longest target that a URI may have, less some room.
 const LONGEST_TARGET: usize = 65_000;
+/// The largest head, whatever the settings say: all of it is held.
+const LARGEST_HEAD: usize = 16 * 1024 * 1024;
 /// So many requests of one connection are answered in a row, if they are there, before others have their turn.
 const IN_A_ROW: u32 = 16;
 
@@ -65,7 +67,7 @@ pub async fn serve_http1<A: Application>(
     let straight = is_bare.then(|| wire.straight());
     let passage = watched.passage().clone();
     let depth = limits.pipelined.unwrap_or(u32::MAX);
-    let stream = Stream::new(wire, within_types(limits.message), passage.clone(), depth);
+    let stream = Stream::new(wire, within_reason(limits.message), passage.clone(), depth);
     let server = Server {
         application,
         remembered,
@@ -239,7 +241,7 @@ impl<A: Application> Server<A> {
         let sent = poll_fn(|cx| {
             let sent = outgoing.poll_send(cx, stream).map_err(drop);
             let is_lost = sent.is_pending()
-                && (matches!(stream.attend(cx), Err(Lost::Client)) || stream.poll_flush(cx).is_failed());
+                && (matches!(stream.attend(cx), Err(Lost::Client)) || fails_to_flush(stream, cx));
             if is_lost { Poll::Ready(Err(())) } else { sent }
         })
         .await;
@@ -256,7 +258,7 @@ impl<A: Application> Server<A> {
         if stream.is_in_body() {
             poll_fn(|cx| {
                 let left = stream.poll_leave_body(cx);
-                let is_over = signals.is_last.get() || left.is_pending() && stream.poll_flush(cx).is_failed();
+                let is_over = signals.is_last.get() || left.is_pending() && fails_to_flush(stream, cx);
                 if is_over { Poll::Ready(()) } else { left }
             })
             .await;
@@ -290,15 +292,9 @@ impl Exchange {
     }
 }
 
-/// Whether something has come to an end that is no good one.
-trait Failed {
-    fn is_failed(&self) -> bool;
-}
-
-impl<T, E> Failed for Poll<Result<T, E>> {
-    fn is_failed(&self) -> bool {
-        matches!(self, Poll::Ready(Err(_)))
-    }
+/// Sends what was added; whether that has failed for good.
+fn fails_to_flush(stream: &mut Stream, cx: &mut Context<'_>) -> bool {
+    matches!(stream.poll_flush(cx), Poll::Ready(Err(_)))
 }
 
 /// The next request, unless the connection ends; what was to be sent is, while there is none.
@@ -312,7 +308,7 @@ fn poll_next(
         return Poll::Ready(Ok(None));
     }
     let head = stream.poll_head(cx, headers);
-    if head.is_pending() && stream.poll_flush(cx).is_failed() { Poll::Ready(Ok(None)) } else { head }
+    if head.is_pending() && fails_to_flush(stream, cx) { Poll::Ready(Ok(None)) } else { head }
 }
 
 /// The answer to a request, unless it is lost. While there is none, what has to be said meanwhile is sent:
@@ -330,7 +326,7 @@ fn poll_answer<F: Future>(
         // The answer is not asked again: an application that is told that its client has gone may give one.
         return Poll::Ready(Err(lost));
     }
-    if stream.poll_flush(cx).is_failed() { Poll::Ready(Err(Lost::Client)) } else { Poll::Pending }
+    if fails_to_flush(stream, cx) { Poll::Ready(Err(Lost::Client)) } else { Poll::Pending }
 }
 
 /// A response that may follow its request: interim ones have another way, and nobody would wait for the next.
@@ -352,10 +348,11 @@ fn leave(stream: Stream, upgrade: Option<Upgrade>) {
     }
 }
 
-/// Limits that the types of a request can keep: what is read must not be refused when it becomes one.
-fn within_types(limits: MessageLimits) -> MessageLimits {
+/// Limits that a request can keep: what is read must not be refused when it becomes one, and fits into memory.
+fn within_reason(limits: MessageLimits) -> MessageLimits {
     MessageLimits {
         target: limits.target.min(LONGEST_TARGET),
+        head: limits.head.min(LARGEST_HEAD),
         fields: limits.fields.min(MOST_FIELDS),
         ..limits
     }
