@@ -7,6 +7,7 @@
 //! - [`Refusal`]: why a request is refused, and with which status.
 //! - [`read_head`], [`BodyReader`]: a response as it arrives, for our client.
 //! - [`write_chunk_size`]: what goes ahead of a chunk, either way.
+//! - [`decimal`]: a length as it is written.
 //!
 //! What it promises is that no other reader of the same bytes, that keeps to the RFC, can disagree on where a
 //! request begins.
@@ -28,6 +29,7 @@ mod response_body;
 
 pub use chunks::write_chunk_size;
 pub use fields::Field;
+pub use framing::decimal;
 pub use limits::MessageLimits;
 pub use lookahead::Lookahead;
 pub use refusal::Refusal;

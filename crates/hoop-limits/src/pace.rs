@@ -41,9 +41,10 @@ impl PaceLimits {
 }
 
 /// What the next byte of a client belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stage {
     /// To a new request.
+    #[default]
     Between,
     /// To a head that has begun.
     Head,

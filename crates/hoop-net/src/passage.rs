@@ -12,8 +12,8 @@ pub struct Passage {
     passed: Cell<u32>,
     /// Requests whose response was taken to its end.
     answered: Cell<u32>,
-    /// What the next byte belongs to: one of the constants below; and whether somebody waits for it.
-    stage: Cell<u8>,
+    /// What the next byte belongs to, and whether somebody waits for it.
+    stage: Cell<Stage>,
     awaited: Cell<bool>,
     received: Cell<u64>,
     sent: Cell<u64>,
@@ -27,32 +27,24 @@ pub struct Passage {
     queued: Cell<bool>,
     /// The client has ended its side, and nobody was told.
     half_closed: Cell<bool>,
-    /// The client is late with what it sends: one of the constants below.
-    late: Cell<u8>,
-    /// How the connection is to end, before its client ends it: one of the constants below.
-    ending: Cell<u8>,
+    /// What the client is late with.
+    late: Cell<Option<Late>>,
+    /// How the connection is to end, before its client ends it.
+    ending: Cell<Option<Ending>>,
     /// Nothing that the client sends is read any more: it was refused.
     stopped: Cell<bool>,
-    /// It has nothing to do, so that it may give back what it does it with: one of the constants below.
-    rest: Cell<u8>,
+    rest: Cell<Rest>,
 }
 
-const BETWEEN: u8 = 0;
-const HEAD: u8 = 1;
-const BODY: u8 = 2;
-const LEFT: u8 = 3;
-
-const PUNCTUAL: u8 = 0;
-const LATE_HEAD: u8 = 1;
-const LATE_BODY: u8 = 2;
-
-const STAYS_OPEN: u8 = 0;
-const CLOSES: u8 = 1;
-const DROPS: u8 = 2;
-
-const AWAKE: u8 = 0;
-const TIRED: u8 = 1;
-const ASLEEP: u8 = 2;
+/// Whether a connection that has nothing to do has given back what it does it with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Rest {
+    #[default]
+    Awake,
+    /// It may.
+    Tired,
+    Asleep,
+}
 
 /// How a connection is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,13 +91,7 @@ impl Passage {
             self.received.set(self.received.get() + bytes as u64);
         }
         self.awaited.set(awaited);
-        let stage = match next {
-            Stage::Between => BETWEEN,
-            Stage::Head => HEAD,
-            Stage::Body => BODY,
-            Stage::Left => LEFT,
-        };
-        self.stage.set(stage);
+        self.stage.set(next);
     }
 
     /// The request at hand begins to wait for its turn, or has waited.
@@ -158,13 +144,7 @@ impl Passage {
         Sight {
             requests: self.passed.get(),
             unanswered: self.unanswered(),
-            stage: match self.stage.get() {
-                _ if self.websockets.get() > 0 => Stage::Left,
-                BETWEEN => Stage::Between,
-                HEAD => Stage::Head,
-                BODY => Stage::Body,
-                _ => Stage::Left,
-            },
+            stage: if self.websockets.get() > 0 { Stage::Left } else { self.stage.get() },
             awaited: self.awaited.get(),
             received: self.received.get(),
             sent: self.sent.get(),
@@ -186,69 +166,60 @@ impl Passage {
     pub fn is_idle(&self) -> bool {
         self.unanswered() == 0
             && self.websockets.get() == 0
-            && self.stage.get() == BETWEEN
+            && self.stage.get() == Stage::Between
             && !self.is_blocked()
             && !self.stopped.get()
     }
 
     /// The connection has been quiet for a while; whether its task is to be woken to go to rest.
     pub fn tire(&self) -> bool {
-        let tires = self.rest.get() == AWAKE && self.is_idle() && self.has_served();
+        let tires = self.rest.get() == Rest::Awake && self.is_idle() && self.has_served();
         if tires {
-            self.rest.set(TIRED);
+            self.rest.set(Rest::Tired);
         }
         tires
     }
 
     /// Whether it goes to rest now: it was told that it may, and there is still nothing to do.
     pub fn goes_to_rest(&self) -> bool {
-        if self.rest.get() != TIRED {
+        if self.rest.get() != Rest::Tired {
             return false;
         }
         let rests = self.is_idle();
-        self.rest.set(if rests { ASLEEP } else { AWAKE });
+        self.rest.set(if rests { Rest::Asleep } else { Rest::Awake });
         rests
     }
 
     /// There is something to do again.
     pub fn awakes(&self) {
-        self.rest.set(AWAKE);
+        self.rest.set(Rest::Awake);
     }
 
     /// Something takes too long.
     pub fn tell(&self, overdue: Overdue) {
         match overdue {
-            Overdue::Head => self.late.set(LATE_HEAD),
-            Overdue::Body => self.late.set(LATE_BODY),
+            Overdue::Head => self.late.set(Some(Late::Head)),
+            Overdue::Body => self.late.set(Some(Late::Body)),
             Overdue::Idle => self.ask_to_leave(),
-            Overdue::Stall => self.ending.set(DROPS),
+            Overdue::Stall => self.ending.set(Some(Ending::Drop)),
         }
     }
 
     /// The connection is to end in order, unless it is to end at once.
     pub fn ask_to_leave(&self) {
-        if self.ending.get() == STAYS_OPEN {
-            self.ending.set(CLOSES);
+        if self.ending.get().is_none() {
+            self.ending.set(Some(Ending::Close));
         }
     }
 
     /// How the connection is to end, if that was said.
     pub fn ending(&self) -> Option<Ending> {
-        match self.ending.get() {
-            STAYS_OPEN => None,
-            CLOSES => Some(Ending::Close),
-            _ => Some(Ending::Drop),
-        }
+        self.ending.get()
     }
 
     /// What the client was found late with since the last call.
     pub fn take_late(&self) -> Option<Late> {
-        let late = self.late.get();
-        if late == PUNCTUAL {
-            return None;
-        }
-        self.late.set(PUNCTUAL);
-        Some(if late == LATE_HEAD { Late::Head } else { Late::Body })
+        self.late.take()
     }
 }
 

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::arrivals::poll_arrivals;
 use crate::interim::InterimResponses;
 use crate::line::{SharedLine, StraightLine, gone};
 use crate::outbox::{Holding, Outbox};
@@ -28,7 +29,6 @@ use crate::outbox::{Holding, Outbox};
 const JOIN_UP_TO: usize = 16 * 1024;
 /// How long a peer that goes on sending is listened to after the last response.
 const LINGER: Duration = Duration::from_secs(2);
-const DISCARD_AT_ONCE: usize = 16 * 1024;
 
 /// Whether the peer may be in the middle of sending something. Shared with whoever knows.
 #[derive(Debug, Clone, Default)]
@@ -296,15 +296,10 @@ fn discard(
     cx: &mut Context<'_>,
     peer_sends: &PeerSends,
 ) -> Poll<io::Result<()>> {
-    let mut scrap = [0; DISCARD_AT_ONCE];
-    loop {
-        let mut buffer = ReadBuf::new(&mut scrap);
-        std::task::ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer))?;
-        if buffer.filled().is_empty() {
-            return Poll::Ready(Ok(()));
-        }
+    while std::task::ready!(poll_arrivals(stream, cx, |_| ()))? > 0 {
         peer_sends.set(true);
     }
+    Poll::Ready(Ok(()))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ struct Shared {
     end: Option<End>,
     /// Bytes that are to come, where that is known.
     left: Option<u64>,
-    /// The application waits for more, or has let go of the body.
+    /// The application waits for more, so there is no data; or it has let go of the body.
     is_wanted: bool,
     is_gone: bool,
     application: Option<Waker>,
@@ -45,11 +45,10 @@ impl Inflow {
     /// Whether the application waits for more. The connection is woken once it does, or lets go of the body.
     pub fn is_wanted(&self, cx: &Context<'_>) -> bool {
         let mut shared = self.0.borrow_mut();
-        let is_wanted = shared.is_wanted && shared.data.is_none();
         if !shared.connection.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
             shared.connection = Some(cx.waker().clone());
         }
-        is_wanted
+        shared.is_wanted
     }
 
     /// Whether the application has let go of the body.

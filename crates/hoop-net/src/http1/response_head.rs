@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::SystemTime;
 
 use hoop_http::{DATE_LENGTH, format_date};
+use hoop_http1::decimal;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode};
 
@@ -59,7 +60,7 @@ pub fn write_head(
     for (name, value) in headers {
         match *name {
             CONTENT_LENGTH => {
-                declared = declared.or_else(|| decimal(value));
+                declared = declared.or_else(|| decimal(value.as_bytes()));
                 continue;
             }
             // How a body is framed is said by whoever frames it.
@@ -183,10 +184,6 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 fn content_length(out: &mut Vec<u8>, length: u64) {
     field(out, "content-length", itoa::Buffer::new().format(length).as_bytes());
-}
-
-fn decimal(value: &HeaderValue) -> Option<u64> {
-    value.to_str().ok()?.parse().ok()
 }
 
 thread_local! {
